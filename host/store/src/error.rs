@@ -1,0 +1,77 @@
+//! What can go wrong in a store, in the terms of no particular engine.
+
+/// The result of a store call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a store call failed. The texts are for authors, operators and logs, never for callers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The statement is not allowed, does not parse, names what does not exist, or its parameters do
+    /// not fit.
+    #[error("invalid statement: {0}")]
+    Invalid(String),
+    /// A `UNIQUE` or `PRIMARY KEY` constraint was violated.
+    #[error("unique constraint: {0}")]
+    Unique(String),
+    /// A `FOREIGN KEY` constraint was violated.
+    #[error("foreign key constraint: {0}")]
+    ForeignKey(String),
+    /// A `CHECK` constraint was violated.
+    #[error("check constraint: {0}")]
+    Check(String),
+    /// A `NOT NULL` constraint was violated.
+    #[error("not-null constraint: {0}")]
+    NotNull(String),
+    /// A write in a transaction that reads only.
+    #[error("the transaction is read-only")]
+    ReadOnly,
+    /// More rows, bytes or statements than the named limit.
+    #[error("too large: {0}")]
+    TooLarge(String),
+    /// A statement or the whole transaction took too long; the text says which.
+    #[error("timeout: {0}")]
+    Timeout(String),
+    /// The plugin's quota or the disk is full.
+    #[error("the disk or the plugin's quota is full")]
+    DiskFull,
+    /// The transaction was rolled back for a reason of the store's own; running the whole invocation
+    /// again is safe and likely to succeed.
+    #[error("rolled back by the store: {0}")]
+    Retry(String),
+    /// The store cannot serve.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The database was written by a later version of the host.
+    #[error("{0}")]
+    Newer(String),
+    /// A migration was refused or failed.
+    #[error("migration {number}: {reason}")]
+    Migration {
+        /// Its number.
+        number: u32,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// A short stable word for metrics and logs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::Unique(_) => "unique",
+            Self::ForeignKey(_) => "foreign-key",
+            Self::Check(_) => "check",
+            Self::NotNull(_) => "not-null",
+            Self::ReadOnly => "read-only",
+            Self::TooLarge(_) => "too-large",
+            Self::Timeout(_) => "timeout",
+            Self::DiskFull => "disk-full",
+            Self::Retry(_) => "retry",
+            Self::Unavailable(_) => "unavailable",
+            Self::Newer(_) => "newer",
+            Self::Migration { .. } => "migration",
+        }
+    }
+}

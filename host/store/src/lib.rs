@@ -1,0 +1,149 @@
+//! The plugin-owned database.
+//!
+//! Every plugin has one database of its own, which no other plugin can name. This crate opens it,
+//! runs its migrations, and gives each invocation one [`Transaction`]. It knows SQL and disks; it
+//! knows nothing of WebAssembly, HTTP or identities beyond the tenant's name.
+//!
+//! The map:
+//!
+//! - [`Store`], [`Database`], [`Transaction`]: what a backend implements, and nothing of any engine.
+//! - [`Value`], [`Rows`], [`JsonPage`], [`Error`], [`Limits`]: the same for every backend.
+//! - [`gate`]: which statements a plugin may run at all, decided by a parser.
+//! - [`json`]: rows as JSON bytes.
+//! - [`sqlite`]: the embedded backend, one file a plugin.
+
+#![deny(missing_docs)]
+
+mod error;
+pub mod gate;
+pub mod json;
+mod limits;
+mod migration;
+pub mod sqlite;
+mod value;
+
+pub use error::{Error, Result};
+pub use limits::Limits;
+pub use migration::{Migrated, Migration};
+pub use value::{JsonPage, Rows, Value};
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+
+/// A backend: gives each plugin its own database.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Opens the database of `plugin`, making an empty one when there is none.
+    ///
+    /// `plugin` is a valid plugin name (`[a-z][a-z0-9-]*`, at most 40 characters). A database that is
+    /// already open is shared: both handles are the same database.
+    ///
+    /// # Errors
+    /// [`Error::Newer`] when a later version of the host wrote it, [`Error::Unavailable`] when it is
+    /// locked by another process or cannot be read; the text names the place and the remedy.
+    async fn open(&self, plugin: &str, limits: Limits) -> Result<Arc<dyn Database>>;
+}
+
+/// One plugin's database.
+#[async_trait]
+pub trait Database: Send + Sync + 'static {
+    /// Brings the schema up to date: applies those of `migrations` that have not been applied, in
+    /// ascending order, each in a transaction of its own together with its record.
+    ///
+    /// # Errors
+    /// [`Error::Migration`] with the migration's number and reason: one that was applied before has
+    /// another text now, is missing from the list, or comes before an applied one; or a statement
+    /// failed, in which case that migration left nothing behind and earlier ones remain applied.
+    async fn migrate(&self, migrations: &[Migration]) -> Result<Migrated>;
+
+    /// Begins the transaction of one invocation.
+    ///
+    /// [`Mode::Read`] takes a snapshot and never waits for writers. [`Mode::Write`] waits, in the
+    /// order of the calls, until the earlier writer is done; it is then alone until it ends.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when `deadline` passed while waiting; [`Error::Unavailable`].
+    async fn begin(&self, begin: Begin) -> Result<Box<dyn Transaction>>;
+
+    /// Bytes the database takes on disk, logs included; 0 for one in memory.
+    fn size_bytes(&self) -> u64;
+
+    /// Waits for what is running, writes back and closes the files. Later calls fail with
+    /// [`Error::Unavailable`]. Dropping the last handle does the same without waiting.
+    async fn close(&self);
+}
+
+/// What a transaction is begun with.
+#[derive(Debug, Clone)]
+pub struct Begin {
+    /// Whether it may write.
+    pub mode: Mode,
+    /// What `$tenant` is bound to.
+    pub tenant: Arc<str>,
+    /// When it must have ended: no statement runs beyond this, and no wait lasts longer.
+    pub deadline: Instant,
+}
+
+/// Whether a transaction may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A snapshot, as of the first statement.
+    Read,
+    /// Exclusive among the writers of this database.
+    Write,
+}
+
+/// The transaction of one invocation. Dropping it rolls it back.
+///
+/// A statement that fails has no effect and leaves the transaction usable, except after
+/// [`Error::Retry`], [`Error::Unavailable`], and [`Error::Timeout`] of a whole transaction: then
+/// everything was rolled back and each further call returns the same error.
+#[async_trait]
+pub trait Transaction: Send {
+    /// Runs one statement and returns its rows. Limits: [`Limits::rows_max`], [`Limits::result_bytes_max`].
+    async fn query(&mut self, statement: &str, parameters: &[Value]) -> Result<Rows>;
+
+    /// Runs one `SELECT` and returns its first `limit` rows as JSON; see [`json`] for the form.
+    async fn query_json(
+        &mut self,
+        statement: &str,
+        parameters: &[Value],
+        limit: u32,
+    ) -> Result<JsonPage>;
+
+    /// Runs one statement and returns how many rows it changed.
+    async fn execute(&mut self, statement: &str, parameters: &[Value]) -> Result<u64>;
+
+    /// The record kept for an idempotency key, if there is one that has not expired.
+    async fn recall(&mut self, key: &IdempotencyKey) -> Result<Option<Vec<u8>>>;
+
+    /// Keeps `record` for `key` until [`Limits::idempotency_ttl`] has passed, in this transaction.
+    /// A key that is already kept is replaced.
+    async fn remember(&mut self, key: &IdempotencyKey, record: &[u8]) -> Result<()>;
+
+    /// Makes the transaction durable. Returns only when the writes would survive a power cut.
+    ///
+    /// # Errors
+    /// [`Error::Retry`] when the transaction was rolled back for a reason of the store's own and
+    /// running the invocation again is right; [`Error::DiskFull`], [`Error::Unavailable`] when it was
+    /// rolled back and another attempt will hardly do better.
+    async fn commit(self: Box<Self>) -> Result<()>;
+
+    /// Undoes the transaction.
+    async fn rollback(self: Box<Self>);
+}
+
+/// Who used which idempotency key for what: keys of different callers never meet.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey {
+    /// The tenant.
+    pub tenant: Arc<str>,
+    /// The caller's subject, empty for a caller without identity.
+    pub subject: String,
+    /// The plugin's operation.
+    pub operation: String,
+    /// The key as the caller sent it, 1 to 255 characters.
+    pub key: String,
+}
