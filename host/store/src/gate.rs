@@ -1,0 +1,1 @@
+//! Which statements a plugin may run at all, decided by a parser.
