@@ -1,0 +1,12 @@
+//! OpenAPI 3.1 from the handlers' types: each parameter and each result describes itself to an
+//! [`Operation`], and the operations become one document.
+//!
+//! Schemas are JSON Schema 2020-12, made by `schemars`, and shared below `components/schemas`.
+//! Routes for any method are left out, because OpenAPI has no word for them.
+
+mod document;
+mod operation;
+mod parameters;
+
+pub(crate) use document::{describe_route, document};
+pub use operation::Operation;

@@ -1,0 +1,56 @@
+//! Answers with an `ETag`, and 304 for those who have them already.
+
+use super::{IntoResponse, Response};
+use crate::etag::ETag;
+use crate::openapi::Operation;
+
+/// An answer with its entity tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithEtag<T>(pub ETag, pub T);
+
+impl<T: IntoResponse> IntoResponse for WithEtag<T> {
+    fn into_response(self) -> Response {
+        let mut response = self.1.into_response();
+        if response.status < 400 {
+            response.set_header("etag", self.0.to_string());
+        }
+        response
+    }
+
+    fn describe(operation: &mut Operation<'_>) {
+        T::describe(operation);
+        operation.header_of_successes("etag", "The version; send it back as `If-Match`.");
+    }
+}
+
+/// An answer with its entity tag, or 304 when the caller has it; made by
+/// [`IfNoneMatch::unless`](crate::IfNoneMatch::unless).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conditional<T> {
+    etag: ETag,
+    answer: Option<T>,
+}
+
+impl<T> Conditional<T> {
+    pub(crate) fn new(etag: ETag, answer: Option<T>) -> Self {
+        Self { etag, answer }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for Conditional<T> {
+    fn into_response(self) -> Response {
+        match self.answer {
+            Some(answer) => WithEtag(self.etag, answer).into_response(),
+            None => {
+                let mut response = Response::empty(304);
+                response.set_header("etag", self.etag.to_string());
+                response
+            }
+        }
+    }
+
+    fn describe(operation: &mut Operation<'_>) {
+        WithEtag::<T>::describe(operation);
+        operation.response(304, "The caller has it already.");
+    }
+}
