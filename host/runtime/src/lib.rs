@@ -1,1 +1,69 @@
+//! Runs plugins: one component after another is compiled, described, granted and put into the route
+//! table; each request becomes one invocation in one instance with one transaction.
+//!
+//! It knows WebAssembly and limits; it knows nothing of sockets, tokens or configuration files (those
+//! are the server's and the command line's) and no SQL (the store's).
+//!
+//! The map, from a file to an answer:
+//!
+//! - [`Options`] → [`Runtime`]; `folder` follows the plugin folder; `load` turns bytes into a
+//!   [`Generation`] by way of `cache`, `inspect`, `description`, `routes`, `openapi`, `settings`.
+//! - `generation` is the way of a request: `admission` → `instance` → the guest → `answer` →
+//!   commit; `idempotency` keeps answers; `detached` lets a call outlive its caller.
+//! - `guest` is what a running instance holds: its `invocation`, `meter` (CPU), `memory`, `wasi`;
+//!   `host_functions` is what it may call.
+//! - `engine` is the compiler's configuration and the tick.
 
+#![deny(missing_docs)]
+
+mod admission;
+mod answer;
+mod cache;
+mod clock;
+mod description;
+mod detached;
+mod digest;
+mod engine;
+mod fault;
+mod folder;
+mod generation;
+mod guest;
+mod host_functions;
+mod idempotency;
+mod identity;
+mod in_flight;
+mod inspect;
+mod instance;
+mod invocation;
+mod limits;
+mod load;
+mod log;
+mod memory;
+mod meter;
+mod metrics;
+mod openapi;
+mod options;
+mod routes;
+mod runtime;
+mod settings;
+mod wasi;
+
+pub use caplet_abi::interfaces::{self, Right};
+pub use caplet_abi::{Access, Asset, Description, Migration, Permission, Route, Transaction};
+pub use clock::{Clock, FakeClock, SystemClock};
+pub use description::{body_bytes_max, is_plugin_name};
+pub use digest::Digest;
+pub use engine::EngineOptions;
+pub use fault::Fault;
+pub use folder::{FileStatus, Folder};
+pub use generation::Generation;
+pub use identity::{Authorizer, DEFAULT_TENANT, Identity, Kind, RolePermissions};
+pub use inspect::Inspection;
+pub use instance::Reuse;
+pub use invocation::{Answer, Call};
+pub use limits::Limits;
+pub use load::{LoadError, Prepared, Step};
+pub use options::{Options, PluginOptions};
+pub use prometheus;
+pub use routes::{Matched, RouteId, RouteMatch};
+pub use runtime::{Error, Runtime, Table};

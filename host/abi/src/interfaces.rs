@@ -1,0 +1,50 @@
+//! The names of the contract's interfaces, as they stand in a component's imports and exports.
+
+/// The package and version that this host serves.
+pub const PACKAGE: &str = "caplet:plugin@0.1.0";
+
+/// The interface every plugin exports.
+pub const GUEST: &str = "caplet:plugin/guest@0.1.0";
+
+/// The interface of a plugin that serves routes.
+pub const HTTP_HANDLER: &str = "caplet:plugin/http-handler@0.1.0";
+
+/// An interface that a plugin may import: a right it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Right {
+    /// The interface's name within the package, such as `sql`.
+    pub name: &'static str,
+    /// What a plugin that has it may do, for the people who grant it.
+    pub meaning: &'static str,
+}
+
+/// All rights that this host knows, in the order they are shown.
+pub const RIGHTS: &[Right] = &[
+    Right { name: "sql", meaning: "keep data in a database of its own" },
+    Right { name: "identity", meaning: "see who calls it: subject, roles, teams, tenant, scopes" },
+    Right { name: "settings", meaning: "read its own settings" },
+    Right { name: "log", meaning: "write log lines" },
+    Right { name: "clock", meaning: "read the time, to the millisecond" },
+    Right { name: "random", meaning: "draw random numbers" },
+];
+
+/// The right behind an import such as `caplet:plugin/sql@0.1.0`; none for another package, another
+/// version or an unknown interface.
+#[must_use]
+pub fn right(import: &str) -> Option<Right> {
+    let name = import.strip_prefix("caplet:plugin/")?.strip_suffix("@0.1.0")?;
+    RIGHTS.iter().copied().find(|right| right.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::right;
+
+    #[test]
+    fn knows_the_rights_of_this_version_only() {
+        assert_eq!(right("caplet:plugin/sql@0.1.0").map(|right| right.name), Some("sql"));
+        assert_eq!(right("caplet:plugin/sql@0.2.0"), None);
+        assert_eq!(right("caplet:plugin/guest@0.1.0"), None);
+        assert_eq!(right("wasi:cli/stdout@0.2.6"), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! Compiled code on disk, so that a restart does not compile again.
+//!
+//! An entry is named by the component's digest and the engine's compatibility hash, and begins with
+//! an HMAC-SHA-256 over both and the code, by a key that only this host has. Compiled code is machine
+//! code: an entry that does not verify is ignored and written anew, and none is ever taken from
+//! elsewhere. The cache holds nothing that cannot be made again; deleting it is always safe.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::digest::Digest;
+use crate::engine::compatibility;
+
+type Signature = Hmac<Sha256>;
+const SIGNATURE_BYTES: usize = 32;
+const KEY_BYTES: usize = 32;
+
+/// The cache of one host.
+pub(crate) struct Cache {
+    directory: PathBuf,
+    key: [u8; KEY_BYTES],
+}
+
+impl Cache {
+    /// Opens the cache in `directory`, making it and its key when they are missing.
+    pub(crate) fn open(directory: &Path) -> std::io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        let key = read_or_make_key(&directory.join("host.key"))?;
+        Ok(Self { directory: directory.to_owned(), key })
+    }
+
+    /// The component compiled from `bytes`, from the cache or by compiling it now. Takes as long as
+    /// compiling takes: call it off the async threads.
+    pub(crate) fn component(
+        &self,
+        engine: &Engine,
+        digest: &Digest,
+        bytes: &[u8],
+    ) -> Result<Component, wasmtime::Error> {
+        let name = format!("{digest}-{}", compatibility(engine));
+        let path = self.directory.join(format!("{name}.cwasm"));
+        if let Some(component) = self.read(engine, &name, &path) {
+            return Ok(component);
+        }
+        let component = Component::from_binary(engine, bytes)?;
+        let code = component.serialize()?;
+        if let Err(error) = self.write(&name, &path, &code) {
+            tracing::warn!(%error, path = %path.display(), "cannot keep compiled code; it is compiled again at the next start");
+        }
+        Ok(component)
+    }
+
+    fn read(&self, engine: &Engine, name: &str, path: &Path) -> Option<Component> {
+        let entry = fs::read(path).ok()?;
+        let (signature, code) = entry.split_at_checked(SIGNATURE_BYTES)?;
+        if self.signature(name, code).verify_slice(signature).is_err() {
+            tracing::warn!(path = %path.display(), "compiled code does not verify; compiling again");
+            return None;
+        }
+        #[expect(unsafe_code, reason = "the signature proves that this host serialized the bytes")]
+        // SAFETY: `code` was produced by `Component::serialize` of a compatible engine: both are
+        // part of the name, and name and code are authenticated by a key that never leaves the host.
+        let component = unsafe { Component::deserialize(engine, code) };
+        component.ok()
+    }
+
+    fn write(&self, name: &str, path: &Path, code: &[u8]) -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
+        file.write_all(&self.signature(name, code).finalize().into_bytes())?;
+        file.write_all(code)?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    fn signature(&self, name: &str, code: &[u8]) -> Signature {
+        let mut mac = Signature::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        mac.update(name.as_bytes());
+        mac.update(&[0]);
+        mac.update(code);
+        mac
+    }
+}
+
+fn read_or_make_key(path: &Path) -> std::io::Result<[u8; KEY_BYTES]> {
+    if let Ok(bytes) = fs::read(path)
+        && let Ok(key) = bytes.try_into()
+    {
+        return Ok(key);
+    }
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(std::io::Error::other)?;
+    let parent = path.parent().unwrap_or(Path::new("."));
+    // A temporary file is made with mode 0600.
+    let mut file = tempfile::NamedTempFile::new_in(parent)?;
+    file.write_all(&key)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(key)
+}

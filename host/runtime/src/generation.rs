@@ -1,0 +1,295 @@
+//! A generation: one component with its description, grants, settings and schema, immutable from the
+//! moment it is in the route table. A request takes its generation once and stays on it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use caplet_abi::{Asset, Description, Request, Route, Transaction as Access};
+use caplet_store::{IdempotencyKey, Mode};
+use http::Method;
+use serde_json::Value;
+
+use crate::admission::{Admission, Permit};
+use crate::answer;
+use crate::description::{self, Checked};
+use crate::detached::Detached;
+use crate::digest::Digest;
+use crate::fault::Fault;
+use crate::guest::Context;
+use crate::idempotency;
+use crate::inspect::Inspection;
+use crate::instance::{Instance, Template, WarmInstances, asks_for_retry};
+use crate::invocation::{Answer, Call, Invocation, StoreUse};
+use crate::limits::Limits;
+use crate::routes::{RouteId, RouteMatch};
+use crate::in_flight::InFlight;
+
+/// How often an invocation is run again when the store rolled it back for reasons of its own.
+const RETRIES_MAX: u32 = 3;
+
+/// One generation of one plugin.
+pub struct Generation {
+    pub(crate) checked: Checked,
+    pub(crate) digest: Digest,
+    pub(crate) inspection: Inspection,
+    pub(crate) context: Arc<Context>,
+    pub(crate) template: Template,
+    pub(crate) instances: WarmInstances,
+    pub(crate) admission: Admission,
+    pub(crate) in_flight: InFlight,
+}
+
+impl Generation {
+    /// The plugin's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.checked.description.name
+    }
+
+    /// The plugin's version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.checked.description.version
+    }
+
+    /// All that the plugin says of itself.
+    #[must_use]
+    pub fn description(&self) -> &Description {
+        &self.checked.description
+    }
+
+    /// What the component imports and exports.
+    #[must_use]
+    pub fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+
+    /// The SHA-256 of the component.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The limits that hold for it.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.context.limits
+    }
+
+    /// The plugin's OpenAPI document, paths relative to `/api/<name>`.
+    #[must_use]
+    pub fn openapi(&self) -> &Value {
+        &self.checked.openapi
+    }
+
+    /// The asset at a path below `/api/<name>/-/`.
+    #[must_use]
+    pub fn asset(&self, path: &str) -> Option<&Asset> {
+        self.checked.description.assets.iter().find(|asset| asset.path == path)
+    }
+
+    /// The route of a request. `path` is normalised and begins with `/`.
+    #[must_use]
+    pub fn route(&self, method: &Method, path: &str) -> RouteMatch {
+        self.checked.routes.find(method, path)
+    }
+
+    /// A route of this generation, by an id that this generation gave out.
+    #[must_use]
+    pub fn route_info(&self, route: RouteId) -> &Route {
+        &self.checked.description.routes[route.0]
+    }
+
+    /// Whether `identity` holds a permission.
+    #[must_use]
+    pub fn permitted(&self, identity: &crate::Identity, permission: &str) -> bool {
+        self.context.authorizer.permitted(identity, permission)
+    }
+
+    /// Bytes of the plugin's database.
+    #[must_use]
+    pub fn database_bytes(&self) -> u64 {
+        self.context.database.as_ref().map_or(0, |database| database.size_bytes())
+    }
+
+    /// Runs one request: waits for its turn, calls the plugin, and commits or rolls back. Returns
+    /// when what the answer tells is durable.
+    ///
+    /// The call goes on to its end when the returned future is dropped.
+    ///
+    /// # Errors
+    /// Why there is no answer; nothing was changed then.
+    pub async fn invoke(self: Arc<Self>, call: Call) -> Result<Answer, Fault> {
+        let in_flight = self.in_flight.enter();
+        let permit = match self.admission.enter().await {
+            Ok(permit) => permit,
+            Err(fault) => {
+                self.context.metrics.limit_hit("queue");
+                return Err(fault);
+            }
+        };
+        Detached::new(async move {
+            let outcome = self.run(&call, &permit).await;
+            drop(in_flight);
+            outcome
+        })
+        .await
+    }
+
+    async fn run(&self, call: &Call, _permit: &Permit) -> Result<Answer, Fault> {
+        let began = Instant::now();
+        let mut cpu = Duration::ZERO;
+        let mut outcome = self.attempt(call, &mut cpu).await;
+        for _ in 0..RETRIES_MAX {
+            match &outcome {
+                Err(fault) if asks_for_retry(fault) => {
+                    self.context.metrics.limit_hit("retry");
+                    outcome = self.attempt(call, &mut cpu).await;
+                }
+                _ => break,
+            }
+        }
+        self.account(&outcome, began.elapsed(), cpu);
+        outcome
+    }
+
+    /// Runs the request once.
+    async fn attempt(&self, call: &Call, cpu: &mut Duration) -> Result<Answer, Fault> {
+        let mut instance = self.instance(call).await?;
+        let outcome = self.serve(&mut instance, call).await;
+        *cpu += instance.cpu_time();
+        let transaction = instance.invocation().transaction.take();
+        let settled = match (&outcome, transaction) {
+            (Ok(answer), Some(transaction)) if answer.status.as_u16() < 400 => {
+                transaction.commit().await.map_err(Fault::Store)
+            }
+            (_, Some(transaction)) => {
+                transaction.rollback().await;
+                Ok(())
+            }
+            (_, None) => Ok(()),
+        };
+        if outcome.is_ok() {
+            self.instances.put_back(instance);
+        }
+        settled.and(outcome)
+    }
+
+    /// A warm instance, or a new one, that has begun the call.
+    async fn instance(&self, call: &Call) -> Result<Instance, Fault> {
+        let limits = self.limits();
+        let cpu_budget = Duration::from_millis(limits.cpu_ms_max);
+        let serving = || {
+            Invocation::serving(call, self.store_use(call), limits.wall_time(), cpu_budget)
+        };
+        let mut instance = match self.instances.take() {
+            Some(instance) => instance,
+            None => {
+                let start = Invocation::describing(limits.wall_time(), cpu_budget);
+                Instance::start(&self.template, self.context.clone(), start).await?
+            }
+        };
+        instance.begin(serving());
+        Ok(instance)
+    }
+
+    fn store_use(&self, call: &Call) -> StoreUse {
+        match description::transaction(self.route_info(call.route), &call.method) {
+            Access::Read => StoreUse::Allowed(Mode::Read),
+            Access::Write | Access::ByMethod => StoreUse::Allowed(Mode::Write),
+            Access::None => StoreUse::Denied("the route has `transaction.none`"),
+        }
+    }
+
+    async fn serve(&self, instance: &mut Instance, call: &Call) -> Result<Answer, Fault> {
+        let Some((key, fingerprint)) = self.idempotency(instance, call) else {
+            return self.handle(instance, call).await;
+        };
+        let transaction = self.begin(instance).await?;
+        if let Some(kept) = transaction.recall(&key).await.map_err(Fault::Store)? {
+            return idempotency::replay(&kept, &fingerprint);
+        }
+        let answer = self.handle(instance, call).await?;
+        if answer.status.as_u16() < 400
+            && let Some(transaction) = &mut instance.invocation().transaction
+        {
+            let record = idempotency::record(fingerprint, &answer);
+            transaction.remember(&key, &record).await.map_err(Fault::Store)?;
+        }
+        Ok(answer)
+    }
+
+    /// The key under which the answer is kept, if the call has one and writes.
+    fn idempotency(
+        &self,
+        instance: &mut Instance,
+        call: &Call,
+    ) -> Option<(IdempotencyKey, String)> {
+        let key = call.idempotency_key.as_ref()?;
+        let writes = instance.invocation().store_use == StoreUse::Allowed(Mode::Write);
+        if !writes || self.context.database.is_none() {
+            return None;
+        }
+        let key = IdempotencyKey {
+            tenant: call.tenant.clone(),
+            subject: call.identity.as_ref().map(|it| it.subject.clone()).unwrap_or_default(),
+            operation: self.route_info(call.route).operation.clone(),
+            key: key.clone(),
+        };
+        Some((key, idempotency::fingerprint(call)))
+    }
+
+    /// Begins the invocation's transaction before the guest does.
+    async fn begin<'a>(
+        &self,
+        instance: &'a mut Instance,
+    ) -> Result<&'a mut Box<dyn caplet_store::Transaction>, Fault> {
+        let database = self.context.database.as_ref().ok_or(Fault::Missing("database"))?;
+        let invocation = instance.invocation();
+        let begin = caplet_store::Begin {
+            mode: Mode::Write,
+            tenant: invocation.tenant.clone(),
+            deadline: invocation.deadline,
+        };
+        let transaction = database.begin(begin).await.map_err(Fault::Store)?;
+        Ok(invocation.transaction.insert(transaction))
+    }
+
+    /// Calls the guest and checks what it answers.
+    async fn handle(&self, instance: &mut Instance, call: &Call) -> Result<Answer, Fault> {
+        let request = Request {
+            operation: self.route_info(call.route).operation.clone(),
+            method: call.method.as_str().to_owned(),
+            path: call.path.clone(),
+            parameters: call.parameters.clone(),
+            query: call.query.clone(),
+            headers: call.headers.clone(),
+            body: call.body.to_vec(),
+        };
+        let response = instance.handle(&request).await?;
+        answer::check(response, self.limits())
+    }
+
+    fn account(&self, outcome: &Result<Answer, Fault>, wall: Duration, cpu: Duration) {
+        let metrics = &self.context.metrics;
+        metrics.finished(wall, cpu);
+        match outcome {
+            Ok(answer) if answer.status.as_u16() < 400 => metrics.ok.inc(),
+            Ok(_) => metrics.refused.inc(),
+            Err(fault) => {
+                metrics.failed.inc();
+                metrics.limit_hit(fault.code());
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Generation")
+            .field("name", &self.name())
+            .field("version", &self.version())
+            .field("digest", &self.digest.to_string())
+            .finish_non_exhaustive()
+    }
+}

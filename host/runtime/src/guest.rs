@@ -1,0 +1,130 @@
+//! What a store holds beside its instance: the invocation it serves, the plugin's context, its
+//! limits, and the WASI state with nothing behind it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use caplet_store::Database;
+use wasmtime::component::ResourceTable;
+use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime_wasi::WasiCtx;
+
+use crate::clock::Clock;
+use crate::identity::Authorizer;
+use crate::invocation::Invocation;
+use crate::limits::Limits;
+use crate::log::LogGate;
+use crate::memory::{MemoryLimiter, PluginMemory};
+use crate::meter::Meter;
+use crate::metrics::PluginMetrics;
+use crate::settings::Settings;
+use crate::wasi;
+
+/// What all instances of a generation share.
+pub(crate) struct Context {
+    pub(crate) plugin: Arc<str>,
+    pub(crate) limits: Limits,
+    pub(crate) settings: Settings,
+    pub(crate) database: Option<Arc<dyn Database>>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) memory: Arc<PluginMemory>,
+    pub(crate) log: Arc<LogGate>,
+    pub(crate) metrics: Arc<PluginMetrics>,
+}
+
+/// Why the host ended a guest call. Raised as a trap, so it is never shown to the guest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Stop {
+    #[error("CPU time used up")]
+    Cpu,
+    #[error("wall time used up")]
+    Wall,
+    #[error("too many host calls")]
+    HostCalls,
+    #[error("`{0}` is not served while a plugin describes itself")]
+    Describing(&'static str),
+    #[error("asked for {0} random bytes in one call; the limit is {1}")]
+    Random(u32, u32),
+    #[error("{0}")]
+    Store(caplet_store::Error),
+}
+
+/// The data of one store.
+pub(crate) struct Guest {
+    pub(crate) context: Arc<Context>,
+    pub(crate) invocation: Invocation,
+    pub(crate) limiter: MemoryLimiter,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) table: ResourceTable,
+}
+
+impl Guest {
+    /// A store for one instance, with every limit set.
+    pub(crate) fn store(engine: &Engine, context: Arc<Context>, invocation: Invocation) -> Store<Self> {
+        let limits = &context.limits;
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles_max);
+        let (host_call_bytes_max, handles_max) = (limits.host_call_bytes_max, limits.handles_max);
+        let guest = Self {
+            limiter: MemoryLimiter::new(context.memory.clone(), limits),
+            wasi: wasi::context(&context),
+            meter: Arc::new(Meter::new()),
+            invocation,
+            table,
+            context,
+        };
+        let mut store = Store::new(engine, guest);
+        store.limiter(|guest| &mut guest.limiter);
+        store.set_hostcall_fuel(host_call_bytes_max);
+        store.set_max_component_handles(handles_max);
+        store.epoch_deadline_callback(|mut context| context.data_mut().tick());
+        store
+    }
+
+    /// Begins an invocation: from now on the tick and the host functions hold it to its limits.
+    pub(crate) fn begin(store: &mut Store<Self>, invocation: Invocation) {
+        store.set_epoch_deadline(1);
+        let guest = store.data_mut();
+        guest.meter.reset();
+        guest.limiter.take_refused();
+        guest.invocation = invocation;
+    }
+
+    /// Called at every host function of the contract: counts it against the invocation.
+    pub(crate) fn enter(&mut self) -> Result<(), wasmtime::Error> {
+        self.invocation.n_host_calls += 1;
+        match self.over() {
+            Some(stop) => Err(wasmtime::Error::new(stop)),
+            None => Ok(()),
+        }
+    }
+
+    /// Like [`Self::enter`], for functions that are not served while the plugin describes itself.
+    pub(crate) fn enter_serving(&mut self, function: &'static str) -> Result<(), wasmtime::Error> {
+        if self.invocation.describing {
+            return Err(wasmtime::Error::new(Stop::Describing(function)));
+        }
+        self.enter()
+    }
+
+    /// The limit that the invocation is over, of those that need no tick.
+    fn over(&self) -> Option<Stop> {
+        if self.invocation.n_host_calls > self.context.limits.host_calls_max {
+            return Some(Stop::HostCalls);
+        }
+        (Instant::now() >= self.invocation.deadline).then_some(Stop::Wall)
+    }
+
+    /// Called each tick while the guest runs: lets others run, or ends it.
+    fn tick(&mut self) -> Result<UpdateDeadline, wasmtime::Error> {
+        if let Some(stop) = self.over() {
+            return Err(wasmtime::Error::new(stop));
+        }
+        if self.meter.tick(self.invocation.cpu_budget) {
+            return Err(wasmtime::Error::new(Stop::Cpu));
+        }
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    }
+}

@@ -1,0 +1,245 @@
+//! One instance of a component in a store of its own, and the warm ones that wait for work.
+//!
+//! Invariant: an instance whose call trapped, or was ended, is never used again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use caplet_abi::exports::{guest, http_handler};
+use caplet_abi::{Description, Request, Response};
+use caplet_store as store;
+use parking_lot::Mutex;
+use wasmtime::component::InstancePre;
+use wasmtime::{Engine, Store, Trap};
+
+use crate::fault::Fault;
+use crate::guest::{Context, Guest, Stop};
+use crate::invocation::Invocation;
+use crate::meter::Metered;
+use crate::metrics::PluginMetrics;
+
+/// A component that is compiled, linked and ready to be instantiated.
+#[derive(Clone)]
+pub(crate) struct Template {
+    pub(crate) engine: Engine,
+    pub(crate) component: InstancePre<Guest>,
+    guest: guest::GuestIndices,
+    http_handler: Option<http_handler::GuestIndices>,
+}
+
+impl Template {
+    /// # Errors
+    /// Why the component's `guest` export does not have the contract's type.
+    pub(crate) fn new(engine: &Engine, component: InstancePre<Guest>) -> wasmtime::Result<Self> {
+        let guest = guest::GuestIndices::new(&component)?;
+        let http_handler = http_handler::GuestIndices::new(&component).ok();
+        Ok(Self { engine: engine.clone(), component, guest, http_handler })
+    }
+
+    /// Whether it can serve routes.
+    pub(crate) fn handles_http(&self) -> bool {
+        self.http_handler.is_some()
+    }
+}
+
+/// An instance and its store.
+pub(crate) struct Instance {
+    store: Store<Guest>,
+    http_handler: Option<http_handler::Guest>,
+    n_calls: u32,
+    idle_since: Instant,
+    /// Counts the instance while it lives.
+    _alive: Alive,
+}
+
+impl Instance {
+    /// Makes an instance, which runs the component's start functions, for `invocation`.
+    ///
+    /// # Errors
+    /// [`Fault::Busy`] when the pool or the plugin's memory is used up, else why the start failed.
+    pub(crate) async fn start(
+        template: &Template,
+        context: Arc<Context>,
+        invocation: Invocation,
+    ) -> Result<Self, Fault> {
+        let alive = Alive::new(context.metrics.clone());
+        let mut store = Guest::store(&template.engine, context, invocation);
+        store.set_epoch_deadline(1);
+        let meter = store.data().meter.clone();
+        let started = Metered::new(Box::pin(template.component.instantiate_async(&mut store)), meter).await;
+        let instance = started.map_err(|error| start_fault(&mut store, &error))?;
+        let http_handler = match &template.http_handler {
+            Some(indices) => Some(
+                indices
+                    .load(&mut store, &instance)
+                    .map_err(|error| Fault::Trap(format!("{error:#}")))?,
+            ),
+            None => None,
+        };
+        Ok(Self { store, http_handler, n_calls: 0, idle_since: Instant::now(), _alive: alive })
+    }
+
+    /// What the plugin says of itself.
+    pub(crate) async fn describe(
+        template: &Template,
+        context: Arc<Context>,
+        invocation: Invocation,
+    ) -> Result<Description, Fault> {
+        let mut store = Guest::store(&template.engine, context, invocation);
+        store.set_epoch_deadline(1);
+        let meter = store.data().meter.clone();
+        let run = Box::pin(async {
+            let instance = template.component.instantiate_async(&mut store).await?;
+            template.guest.load(&mut store, &instance)?.call_describe(&mut store).await
+        });
+        let described = Metered::new(run, meter).await;
+        described.map_err(|error| fault(&mut store, &error))
+    }
+
+    /// Begins to serve `invocation`.
+    pub(crate) fn begin(&mut self, invocation: Invocation) {
+        Guest::begin(&mut self.store, invocation);
+        self.n_calls += 1;
+    }
+
+    /// Runs the handler for the invocation that was begun.
+    pub(crate) async fn handle(&mut self, request: &Request) -> Result<Response, Fault> {
+        let Some(handler) = &self.http_handler else {
+            return Err(Fault::Missing("http-handler"));
+        };
+        let meter = self.store.data().meter.clone();
+        let call = Box::pin(handler.call_handle(&mut self.store, request));
+        let answered = Metered::new(call, meter).await;
+        answered.map_err(|error| fault(&mut self.store, &error))
+    }
+
+    /// The invocation being served.
+    pub(crate) fn invocation(&mut self) -> &mut Invocation {
+        &mut self.store.data_mut().invocation
+    }
+
+    /// CPU time of the invocation being served.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        self.store.data().meter.used()
+    }
+
+    /// Forgets the invocation, so that an idle instance holds nothing of its caller.
+    fn rest(&mut self) {
+        let idle = Invocation::describing(Duration::ZERO, Duration::ZERO);
+        self.store.data_mut().invocation = idle;
+        self.idle_since = Instant::now();
+    }
+}
+
+/// Why a start failed. A pool or a memory account that is used up is load, not the plugin's fault.
+fn start_fault(store: &mut Store<Guest>, error: &wasmtime::Error) -> Fault {
+    if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+        return Fault::Busy("all instances of the host are in use");
+    }
+    if error.downcast_ref::<Stop>().is_none() && store.data_mut().limiter.take_refused() {
+        return Fault::Busy("the plugin's memory is used up by its other instances");
+    }
+    fault(store, error)
+}
+
+/// Why a call failed, from what the engine says and what the host noted.
+fn fault(store: &mut Store<Guest>, error: &wasmtime::Error) -> Fault {
+    let guest = store.data_mut();
+    let limits = &guest.context.limits;
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return match stop {
+            Stop::Cpu => Fault::Cpu(guest.invocation.cpu_budget.as_millis().try_into().unwrap_or(u64::MAX)),
+            Stop::Wall => Fault::Wall(limits.wall_ms_max),
+            Stop::HostCalls => Fault::HostCalls(limits.host_calls_max),
+            Stop::Store(error) => Fault::Store(error.clone()),
+            Stop::Describing(_) | Stop::Random(..) => Fault::Trap(stop.to_string()),
+        };
+    }
+    let reason = reason(error);
+    if guest.limiter.take_refused() { Fault::Memory(reason) } else { Fault::Trap(reason) }
+}
+
+/// The trap and the guest's innermost functions, in one line.
+fn reason(error: &wasmtime::Error) -> String {
+    const FRAMES_MAX: usize = 6;
+    let what = match error.downcast_ref::<Trap>() {
+        Some(trap) => trap.to_string(),
+        None => error.root_cause().to_string(),
+    };
+    let frames: Vec<String> = error
+        .downcast_ref::<wasmtime::WasmBacktrace>()
+        .map(|backtrace| {
+            let names = backtrace.frames().iter().filter_map(|frame| frame.func_name());
+            names.take(FRAMES_MAX).map(|name| format!("{:#}", rustc_demangle::demangle(name))).collect()
+        })
+        .unwrap_or_default();
+    if frames.is_empty() { what } else { format!("{what} (in {})", frames.join(" < ")) }
+}
+
+/// Keeps the gauge of living instances.
+struct Alive(Arc<PluginMetrics>);
+
+impl Alive {
+    fn new(metrics: Arc<PluginMetrics>) -> Self {
+        metrics.instances.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.instances.dec();
+    }
+}
+
+/// Whether instances are used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reuse {
+    /// An instance serves many invocations, one after the other.
+    #[default]
+    Warm,
+    /// Each invocation gets an instance of its own, which is dropped after it: nothing a guest
+    /// leaves in memory is there for the next caller.
+    Fresh,
+}
+
+/// The instances of one generation that wait for work. The last one used is the first to be used
+/// again, so that a quiet plugin's spare ones grow old and go.
+pub(crate) struct WarmInstances {
+    idle: Mutex<Vec<Instance>>,
+    reuse: Reuse,
+    reuse_max: u32,
+}
+
+impl WarmInstances {
+    pub(crate) fn new(reuse: Reuse, reuse_max: u32) -> Self {
+        Self { idle: Mutex::new(Vec::new()), reuse, reuse_max }
+    }
+
+    pub(crate) fn take(&self) -> Option<Instance> {
+        self.idle.lock().pop()
+    }
+
+    /// Takes back an instance whose call ended well.
+    pub(crate) fn put_back(&self, mut instance: Instance) {
+        if self.reuse == Reuse::Warm && instance.n_calls < self.reuse_max {
+            instance.rest();
+            self.idle.lock().push(instance);
+        }
+    }
+
+    /// Drops those that nobody used for `idle_time_max`.
+    pub(crate) fn trim(&self, idle_time_max: Duration) {
+        let mut idle = self.idle.lock();
+        let old = idle.iter().take_while(|it| it.idle_since.elapsed() >= idle_time_max).count();
+        let dropped: Vec<Instance> = idle.drain(..old).collect();
+        drop(idle);
+        drop(dropped);
+    }
+}
+
+/// Whether the store asked for the whole invocation to be run again.
+pub(crate) fn asks_for_retry(fault: &Fault) -> bool {
+    matches!(fault, Fault::Store(store::Error::Retry(_)))
+}

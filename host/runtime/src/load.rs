@@ -1,0 +1,297 @@
+//! From bytes to a generation: compile, look at imports and exports, ask the plugin to describe
+//! itself, check all of it; then, for one that shall serve, open its database and migrate it.
+//!
+//! Nothing here touches the route table: a failure at any step leaves what serves as it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use caplet_store::Database;
+use wasmtime::component::Component;
+
+use crate::admission::Admission;
+use crate::description::{self, Checked};
+use crate::digest::Digest;
+use crate::fault::Fault;
+use crate::generation::Generation;
+use crate::guest::Context;
+use crate::in_flight::InFlight;
+use crate::inspect::Inspection;
+use crate::instance::{Instance, Template, WarmInstances};
+use crate::invocation::Invocation;
+use crate::limits::Limits;
+use crate::log::LogGate;
+use crate::options::PluginOptions;
+use crate::runtime::Inner;
+use crate::settings::Settings;
+
+/// Why a component was not loaded. `Display` is one line for an operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{step}: {}", plugin.as_ref().map(|name| format!("plugin `{name}`: ")).unwrap_or_default(), reasons.join("; "))]
+pub struct LoadError {
+    /// The plugin's name, once it is known.
+    pub plugin: Option<String>,
+    /// What was being done.
+    pub step: Step,
+    /// What is wrong, one sentence each; never empty.
+    pub reasons: Vec<String>,
+}
+
+/// The steps of a load, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Reading and compiling the component.
+    Compile,
+    /// Holding its imports and exports against the contract.
+    Match,
+    /// Holding its imports against the grants.
+    Grant,
+    /// Asking it to describe itself.
+    Describe,
+    /// Checking the description.
+    Check,
+    /// Checking the operator's settings against its schema.
+    Configure,
+    /// Bringing its database up to date.
+    Migrate,
+    /// Taking its place in the route table.
+    Activate,
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Compile => "not a component that can be compiled",
+            Self::Match => "not a plugin for this host",
+            Self::Grant => "not granted",
+            Self::Describe => "describing itself failed",
+            Self::Check => "its description is refused",
+            Self::Configure => "its settings are refused",
+            Self::Migrate => "its database cannot be brought up to date",
+            Self::Activate => "cannot be activated",
+        })
+    }
+}
+
+impl Step {
+    pub(crate) fn failed(self, plugin: Option<&str>, reasons: Vec<String>) -> LoadError {
+        LoadError { plugin: plugin.map(ToOwned::to_owned), step: self, reasons }
+    }
+}
+
+/// A component that has been compiled, described and checked, and has touched nothing.
+pub struct Prepared {
+    pub(crate) checked: Checked,
+    pub(crate) digest: Digest,
+    pub(crate) inspection: Inspection,
+    pub(crate) settings: Settings,
+    pub(crate) limits: Limits,
+    pub(crate) options: PluginOptions,
+    pub(crate) template: Template,
+}
+
+impl Prepared {
+    /// The plugin's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.checked.description.name
+    }
+
+    /// All that the plugin says of itself.
+    #[must_use]
+    pub fn description(&self) -> &caplet_abi::Description {
+        &self.checked.description
+    }
+
+    /// What the component imports and exports.
+    #[must_use]
+    pub fn inspection(&self) -> &Inspection {
+        &self.inspection
+    }
+
+    /// The SHA-256 of the component.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The limits that would hold for it.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+/// Compiles a component, off the async threads.
+pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<(Digest, Component), LoadError> {
+    let refused = |reason: String| Step::Compile.failed(None, vec![reason]);
+    let bytes_max = inner.limits.component_bytes_max;
+    if bytes.len() > bytes_max {
+        return Err(refused(format!("it has {} bytes, the limit is {bytes_max}", bytes.len())));
+    }
+    if bytes.get(..4) != Some(b"\0asm") {
+        return Err(refused("it does not begin like WebAssembly; is it another kind of file, or native code?".into()));
+    }
+    if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
+        return Err(refused("it is a core module; build a component, for example with the target wasm32-wasip2".into()));
+    }
+    let inner = inner.clone();
+    let compiled = tokio::task::spawn_blocking(move || {
+        let digest = Digest::of(&bytes);
+        let component = match &inner.cache {
+            Some(cache) => cache.component(&inner.engine, &digest, &bytes),
+            None => Component::from_binary(&inner.engine, &bytes),
+        };
+        component.map(|component| (digest, component))
+    });
+    match compiled.await {
+        Ok(compiled) => compiled.map_err(|error| refused(format!("{error:#}"))),
+        Err(panicked) => Err(refused(format!("the compiler failed: {panicked}"))),
+    }
+}
+
+/// Everything up to, and without, the first effect.
+pub(crate) async fn prepare(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Prepared, LoadError> {
+    let (digest, component) = compile(inner, bytes).await?;
+    let inspection = Inspection::of(&inner.engine, &component);
+    let mismatches = inspection.mismatches();
+    if !mismatches.is_empty() {
+        return Err(Step::Match.failed(None, mismatches));
+    }
+    let template = inner
+        .linker
+        .instantiate_pre(&component)
+        .and_then(|component| Template::new(&inner.engine, component))
+        .map_err(|error| Step::Match.failed(None, vec![format!("{error:#}")]))?;
+    let description = describe(inner, &template).await?;
+    let name = description.name.clone();
+    let options = inner.plugins.get(&name).cloned().unwrap_or_default();
+    let limits = options.limits(&inner.limits).map_err(|reason| {
+        Step::Configure.failed(Some(&name), vec![reason])
+    })?;
+    let checked = description::check(description, &limits)
+        .map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
+    check_exports(&checked, &template)?;
+    check_grants(&name, &inspection, &options)?;
+    let settings = Settings::check(&checked.description.settings_schema, &options.settings)
+        .map_err(|reasons| Step::Configure.failed(Some(&name), reasons))?;
+    Ok(Prepared { checked, digest, inspection, settings, limits, options, template })
+}
+
+async fn describe(inner: &Arc<Inner>, template: &Template) -> Result<caplet_abi::Description, LoadError> {
+    let limits = inner.limits.clone();
+    let cpu_budget = Duration::from_millis(limits.describe_cpu_ms_max);
+    let invocation = Invocation::describing(limits.wall_time(), cpu_budget);
+    let context = inner.context("(describing)", limits, Settings::none(), None);
+    Instance::describe(template, context, invocation).await.map_err(|fault| {
+        let reason = match fault {
+            Fault::Busy(_) => "it wants more memory or instances than the host has".to_owned(),
+            fault => format!("the plugin {fault}"),
+        };
+        Step::Describe.failed(None, vec![reason])
+    })
+}
+
+fn check_exports(checked: &Checked, template: &Template) -> Result<(), LoadError> {
+    let description = &checked.description;
+    if description.routes.is_empty() || template.handles_http() {
+        return Ok(());
+    }
+    let reason = format!("it has routes but does not export `{}`", caplet_abi::interfaces::HTTP_HANDLER);
+    Err(Step::Match.failed(Some(&description.name), vec![reason]))
+}
+
+fn check_grants(name: &str, inspection: &Inspection, options: &PluginOptions) -> Result<(), LoadError> {
+    let Some(grants) = &options.grants else { return Ok(()) };
+    let missing: Vec<String> = inspection
+        .rights
+        .iter()
+        .filter(|right| !grants.iter().any(|grant| grant == right.name))
+        .map(|right| {
+            format!("it asks for `{}` ({}); add \"{}\" to `grants` of `[plugins.{name}]` to allow it", right.name, right.meaning, right.name)
+        })
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(Step::Grant.failed(Some(name), missing)) }
+}
+
+/// Opens and migrates the database of a prepared plugin and makes it a generation.
+pub(crate) async fn complete(inner: &Arc<Inner>, prepared: Prepared) -> Result<Generation, LoadError> {
+    let name = prepared.name().to_owned();
+    let database = open_database(inner, &prepared)
+        .await
+        .map_err(|error| Step::Migrate.failed(Some(&name), vec![error.to_string()]))?;
+    let Prepared { checked, digest, inspection, settings, limits, options, template } = prepared;
+    Ok(Generation {
+        instances: WarmInstances::new(options.instances, limits.reuse_max),
+        admission: Admission::new(&limits),
+        in_flight: InFlight::clone(&inner.in_flight),
+        context: inner.context(&name, limits, settings, database),
+        checked,
+        digest,
+        inspection,
+        template,
+    })
+}
+
+async fn open_database(
+    inner: &Arc<Inner>,
+    prepared: &Prepared,
+) -> caplet_store::Result<Option<Arc<dyn Database>>> {
+    let migrations = &prepared.checked.description.migrations;
+    if migrations.is_empty() && !prepared.inspection.asks_for("sql") {
+        return Ok(None);
+    }
+    let database = inner.store.open(prepared.name(), prepared.limits.store()).await?;
+    let migrations: Vec<_> = migrations.iter().cloned().map(Into::into).collect();
+    let migrated = database.migrate(&migrations).await?;
+    if !migrated.applied.is_empty() {
+        tracing::info!(plugin = prepared.name(), applied = ?migrated.applied, "migrated");
+    }
+    Ok(Some(database))
+}
+
+impl Inner {
+    /// What the instances of a generation share.
+    fn context(
+        &self,
+        plugin: &str,
+        limits: Limits,
+        settings: Settings,
+        database: Option<Arc<dyn Database>>,
+    ) -> Arc<Context> {
+        let shared = self.shared(plugin, &limits);
+        Arc::new(Context {
+            plugin: plugin.into(),
+            limits,
+            settings,
+            database,
+            authorizer: self.authorizer.clone(),
+            clock: self.clock.clone(),
+            memory: shared.memory,
+            log: shared.log,
+            metrics: shared.metrics,
+        })
+    }
+
+    /// What all generations of a plugin share, so that an upgrade neither doubles a limit nor
+    /// resets a counter.
+    fn shared(&self, plugin: &str, limits: &Limits) -> Shared {
+        let mut plugins = self.shared.lock();
+        plugins
+            .entry(plugin.to_owned())
+            .or_insert_with(|| {
+                let metrics = self.metrics.plugin(plugin);
+                let log = LogGate::new(plugin.into(), limits, metrics.clone());
+                Shared { memory: Arc::default(), log: Arc::new(log), metrics }
+            })
+            .clone()
+    }
+}
+
+/// What all generations of one plugin share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    memory: Arc<crate::memory::PluginMemory>,
+    log: Arc<LogGate>,
+    metrics: Arc<crate::metrics::PluginMetrics>,
+}

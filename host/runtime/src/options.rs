@@ -1,0 +1,76 @@
+//! What a runtime is started with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use caplet_store::Store;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::clock::{Clock, SystemClock};
+use crate::engine::EngineOptions;
+use crate::identity::{Authorizer, RolePermissions};
+use crate::instance::Reuse;
+use crate::limits::Limits;
+
+/// What a runtime is started with. [`Options::new`] gives the defaults.
+pub struct Options {
+    /// Where plugins keep their data.
+    pub store: Arc<dyn Store>,
+    /// Where compiled code is kept; none compiles at each load.
+    pub cache: Option<PathBuf>,
+    /// The size of the engine's pool.
+    pub engine: EngineOptions,
+    /// The limits of every plugin.
+    pub limits: Limits,
+    /// What is set for single plugins, by name.
+    pub plugins: BTreeMap<String, PluginOptions>,
+    /// Who holds which permission.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// The time that plugins see.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Options {
+    /// The defaults, over `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            cache: None,
+            engine: EngineOptions::default(),
+            limits: Limits::default(),
+            plugins: BTreeMap::new(),
+            authorizer: Arc::new(RolePermissions::default()),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// What an operator sets for one plugin.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PluginOptions {
+    /// Its settings, checked against the plugin's own schema.
+    pub settings: Value,
+    /// The rights it may have, such as `["sql", "log"]`. Not set: every right of this host's
+    /// contract, none of which reaches outside the plugin.
+    pub grants: Option<Vec<String>>,
+    /// Whether its instances are used again.
+    pub instances: Reuse,
+    /// Limits that differ from those of the other plugins.
+    pub limits: BTreeMap<String, Value>,
+}
+
+impl PluginOptions {
+    /// The plugin's limits: the host's, with its own laid over them.
+    ///
+    /// # Errors
+    /// The limit that is unknown or not of its type.
+    pub fn limits(&self, host: &Limits) -> Result<Limits, String> {
+        let mut limits = host.clone();
+        limits.overlay(&self.limits)?;
+        Ok(limits)
+    }
+}

@@ -1,0 +1,246 @@
+//! The runtime: the engine, the plugins that are loaded, and the one atomic table by which requests
+//! find them.
+//!
+//! Invariant: the table changes only under `loading`, one plugin at a time, by putting a new table in
+//! place of the old one. Whoever took a generation from the old one keeps it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use caplet_store::Store;
+use parking_lot::Mutex;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::cache::Cache;
+use crate::clock::Clock;
+use crate::engine;
+use crate::generation::Generation;
+use crate::guest::Guest;
+use crate::host_functions;
+use crate::identity::Authorizer;
+use crate::in_flight::InFlight;
+use crate::inspect::Inspection;
+use crate::limits::Limits;
+use crate::load::{self, LoadError, Prepared, Shared, Step};
+use crate::metrics::Metrics;
+use crate::options::{Options, PluginOptions};
+
+/// Why a runtime could not be started. `Display` names the place and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine refused its configuration, or the machine has too little address space.
+    #[error("the WebAssembly engine cannot start: {0}. Lower `engine.instances_max` or `engine.memory_bytes_max`")]
+    Engine(String),
+    /// The folder of the compile cache cannot be used.
+    #[error("the compile cache `{path}` cannot be used: {reason}. Make the folder writable for this user")]
+    Cache {
+        /// The folder.
+        path: String,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+}
+
+/// The plugins that are loaded.
+#[derive(Debug, Default)]
+pub struct Table {
+    version: u64,
+    plugins: BTreeMap<String, Arc<Generation>>,
+}
+
+impl Table {
+    /// Grows with every change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The generation that serves a plugin's new requests.
+    #[must_use]
+    pub fn get(&self, plugin: &str) -> Option<&Arc<Generation>> {
+        self.plugins.get(plugin)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Generation>> {
+        self.plugins.values()
+    }
+}
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    pub(crate) linker: Linker<Guest>,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) limits: Limits,
+    pub(crate) plugins: BTreeMap<String, PluginOptions>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Metrics,
+    pub(crate) shared: Mutex<HashMap<String, Shared>>,
+    pub(crate) in_flight: InFlight,
+    table: ArcSwap<Table>,
+    loading: tokio::sync::Mutex<()>,
+}
+
+/// A handle to a running runtime. Clones are the same runtime; it ends when the last one is dropped.
+#[derive(Clone)]
+pub struct Runtime {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl Options {
+    /// Starts a runtime. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn start(self) -> Result<Runtime, Error> {
+        let engine_error = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
+        let engine = engine::start(&self.engine).map_err(engine_error)?;
+        let linker = host_functions::linker(&engine).map_err(engine_error)?;
+        let cache = self.cache.as_deref().map(|path| {
+            Cache::open(path)
+                .map_err(|reason| Error::Cache { path: path.display().to_string(), reason })
+        });
+        let runtime = Runtime {
+            inner: Arc::new(Inner {
+                engine,
+                linker,
+                cache: cache.transpose()?,
+                store: self.store,
+                limits: self.limits,
+                plugins: self.plugins,
+                authorizer: self.authorizer,
+                clock: self.clock,
+                metrics: Metrics::new().map_err(|error| Error::Engine(error.to_string()))?,
+                shared: Mutex::default(),
+                in_flight: InFlight::new(),
+                table: ArcSwap::default(),
+                loading: tokio::sync::Mutex::default(),
+            }),
+        };
+        runtime.trim_idle_instances();
+        Ok(runtime)
+    }
+}
+
+impl Runtime {
+    /// The table as it is now. Take it once a request.
+    #[must_use]
+    pub fn table(&self) -> Guard<Arc<Table>> {
+        self.inner.table.load()
+    }
+
+    /// Compiles, describes and checks a component without any effect.
+    ///
+    /// # Errors
+    /// Why it would not load.
+    pub async fn prepare(&self, bytes: Vec<u8>) -> Result<Prepared, LoadError> {
+        load::prepare(&self.inner, bytes).await
+    }
+
+    /// What a component imports and exports, also of one that could not be loaded.
+    ///
+    /// # Errors
+    /// Why it is not a component.
+    pub async fn inspect(&self, bytes: Vec<u8>) -> Result<Inspection, LoadError> {
+        let (_, component) = load::compile(&self.inner, bytes).await?;
+        Ok(Inspection::of(&self.inner.engine, &component))
+    }
+
+    /// Loads a component: installs its plugin, or replaces the generation that serves now. Requests
+    /// in flight finish on the old one.
+    ///
+    /// # Errors
+    /// Why it was not loaded; what served before serves on.
+    pub async fn load(&self, bytes: Vec<u8>) -> Result<Arc<Generation>, LoadError> {
+        let prepared = self.prepare(bytes).await.inspect_err(|_| self.inner.metrics.loaded(false))?;
+        self.activate(prepared).await
+    }
+
+    /// Opens and migrates the prepared plugin's database and puts it into the table.
+    ///
+    /// # Errors
+    /// Why it could not; what served before serves on.
+    pub async fn activate(&self, prepared: Prepared) -> Result<Arc<Generation>, LoadError> {
+        let _loading = self.inner.loading.lock().await;
+        let completed = load::complete(&self.inner, prepared).await;
+        self.inner.metrics.loaded(completed.is_ok());
+        let generation = Arc::new(completed?);
+        self.change(|plugins| {
+            plugins.insert(generation.name().to_owned(), generation.clone());
+        });
+        Ok(generation)
+    }
+
+    /// Takes a plugin out of the table. Requests in flight finish; its data stays.
+    /// Returns whether it was loaded.
+    pub async fn remove(&self, plugin: &str) -> bool {
+        let _loading = self.inner.loading.lock().await;
+        self.change(|plugins| plugins.remove(plugin).is_some())
+    }
+
+    /// Puts a changed table in place of the current one. Callers hold `loading`.
+    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Arc<Generation>>) -> T) -> T {
+        let table = self.inner.table.load();
+        let mut plugins = table.plugins.clone();
+        let outcome = change(&mut plugins);
+        self.inner.table.store(Arc::new(Table { version: table.version + 1, plugins }));
+        outcome
+    }
+
+    /// The registry of the runtime's metrics, for the host to add its own to and to write out.
+    #[must_use]
+    pub fn metrics(&self) -> &prometheus::Registry {
+        &self.inner.metrics.registry
+    }
+
+    /// The host's limits.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// Lets what is running finish, for at most `grace`, and closes the databases. New invocations
+    /// are refused. Returns whether all finished in time.
+    pub async fn shutdown(&self, grace: Duration) -> bool {
+        let table = self.inner.table.load_full();
+        for generation in table.iter() {
+            generation.admission.close();
+        }
+        let drained = tokio::time::timeout(grace, self.inner.in_flight.none()).await.is_ok();
+        for generation in table.iter() {
+            if let Some(database) = &generation.context.database {
+                database.close().await;
+            }
+        }
+        drained
+    }
+
+    /// Drops instances that nobody needs any more, for as long as the runtime lives.
+    fn trim_idle_instances(&self) {
+        const PERIOD: Duration = Duration::from_secs(1);
+        let weak = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(PERIOD).await;
+                let Some(inner) = weak.upgrade() else { return };
+                for generation in inner.table.load().iter() {
+                    let idle = Duration::from_millis(generation.limits().idle_ms_max);
+                    generation.instances.trim(idle);
+                }
+            }
+        });
+    }
+}
+
+impl Step {
+    /// The failure of taking a name that another file holds.
+    pub(crate) fn name_taken(plugin: &str, by: &str) -> LoadError {
+        let reason = format!("`{by}` serves this name already; remove one of the two files");
+        Self::Activate.failed(Some(plugin), vec![reason])
+    }
+}
