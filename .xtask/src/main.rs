@@ -1,0 +1,74 @@
+//! The workspace's tools, run as `cargo xtask <command>`.
+//!
+//! - `serve`: builds the host and the bundled plugins and starts them: a newcomer's first command.
+//! - `test`: checks and tests everything: the second command, and what CI runs.
+//! - `plugins`: builds every guest into one folder.
+//! - `tidy`: layers and text rules that the compiler does not know.
+//! - `wit`: what a change of the contract breaks.
+//!
+//! Nothing here is part of the host, and no crate of the host or of a plugin may use it.
+
+mod command;
+mod finding;
+mod guests;
+mod serve;
+mod test;
+mod tidy;
+mod tools;
+mod wit;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// The tools of the Caplet workspace.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the host and the bundled plugins, start them, and say how to try them.
+    Serve(serve::Options),
+    /// Check and test everything; with filters, build the guests and run the tests that match.
+    Test {
+        /// Parts of test names, as `cargo nextest run` takes them.
+        filters: Vec<String>,
+    },
+    /// Build all guests and collect them in one folder.
+    Plugins,
+    /// Check the layers and the rules for text.
+    Tidy,
+    /// Compare the contract with its released versions and check its rules.
+    Wit,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let workspace = Workspace::load()?;
+    match command {
+        Command::Serve(options) => return serve::run(&workspace, &options),
+        Command::Test { filters } => test::run(&workspace, &filters)?,
+        Command::Plugins => {
+            tools::ensure_wasm_target()?;
+            guests::collect(&workspace)?;
+        }
+        Command::Tidy => tidy::run(&workspace)?,
+        Command::Wit => wit::run(&workspace)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
