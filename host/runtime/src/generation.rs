@@ -8,6 +8,7 @@ use caplet_abi::{Asset, Description, Request, Route, Transaction as Access};
 use caplet_store::{IdempotencyKey, Mode};
 use http::Method;
 use serde_json::Value;
+use tracing::Instrument;
 
 use crate::admission::{Admission, Permit};
 use crate::answer;
@@ -128,12 +129,18 @@ impl Generation {
                 return Err(fault);
             }
         };
-        Detached::new(async move {
+        let span = tracing::debug_span!(
+            "invocation",
+            plugin = %self.context.plugin,
+            operation = self.route_info(call.route).operation,
+            request_id = %call.request_id,
+        );
+        let running = async move {
             let outcome = self.run(&call, &permit).await;
             drop(in_flight);
             outcome
-        })
-        .await
+        };
+        Detached::new(running.instrument(span)).await
     }
 
     async fn run(&self, call: &Call, _permit: &Permit) -> Result<Answer, Fault> {

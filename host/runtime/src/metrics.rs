@@ -19,6 +19,8 @@ pub(crate) struct Metrics {
     limit_hits: IntCounterVec,
     instances: IntGaugeVec,
     loads: IntCounterVec,
+    memory_bytes: IntGaugeVec,
+    database_bytes: IntGaugeVec,
 }
 
 /// The latency buckets, in seconds: from a cached answer to the wall limit.
@@ -30,6 +32,9 @@ impl Metrics {
         let registry = Registry::new();
         let counters = |name: &str, help: &str, labels: &[&str]| {
             registered(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
+        let gauges = |name: &str, help: &str| {
+            registered(&registry, IntGaugeVec::new(Opts::new(name, help), &["plugin"])?)
         };
         Ok(Self {
             invocations: counters("caplet_invocations_total", "Invocations by outcome.", &["plugin", "outcome"])?,
@@ -43,10 +48,9 @@ impl Metrics {
                 Opts::new("caplet_invocation_cpu_seconds_total", "CPU time of invocations, host functions included."),
                 &["plugin"],
             )?)?,
-            instances: registered(&registry, IntGaugeVec::new(
-                Opts::new("caplet_instances", "Instances that are alive."),
-                &["plugin"],
-            )?)?,
+            instances: gauges("caplet_instances", "Instances that are alive.")?,
+            memory_bytes: gauges("caplet_plugin_memory_bytes", "Linear memory of a plugin's instances.")?,
+            database_bytes: gauges("caplet_database_bytes", "Size of a plugin's database on disk.")?,
             registry,
         })
     }
@@ -62,6 +66,13 @@ impl Metrics {
             instances: self.instances.with_label_values(&[plugin]),
             limit_hits: self.limit_hits.clone(),
         })
+    }
+
+    /// Sets the gauges that are read off when somebody looks.
+    pub(crate) fn observe(&self, plugin: &str, memory_bytes: usize, database_bytes: u64) {
+        let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.memory_bytes.with_label_values(&[plugin]).set(gauge(memory_bytes as u64));
+        self.database_bytes.with_label_values(&[plugin]).set(gauge(database_bytes));
     }
 
     pub(crate) fn loaded(&self, well: bool) {

@@ -192,9 +192,15 @@ impl Runtime {
         outcome
     }
 
-    /// The registry of the runtime's metrics, for the host to add its own to and to write out.
+    /// The registry of the runtime's metrics, brought up to date, for the host to add its own to
+    /// and to write out.
     #[must_use]
     pub fn metrics(&self) -> &prometheus::Registry {
+        for generation in self.inner.table.load().iter() {
+            let memory_bytes = generation.context.memory.held_bytes();
+            let database_bytes = generation.database_bytes();
+            self.inner.metrics.observe(generation.name(), memory_bytes, database_bytes);
+        }
         &self.inner.metrics.registry
     }
 

@@ -18,6 +18,7 @@ const GRACE: Duration = Duration::from_millis(200);
 type Outcome<T> = wasmtime::Result<Result<T, Error>>;
 
 impl Host for Guest {
+    #[tracing::instrument(name = "sql.query", level = "trace", skip_all)]
     async fn query(&mut self, statement: String, parameters: Vec<Value>) -> Outcome<Rows> {
         self.enter()?;
         let deadline = self.invocation.deadline + GRACE;
@@ -30,6 +31,7 @@ impl Host for Guest {
         settle(tokio::time::timeout_at(deadline.into(), run).await)
     }
 
+    #[tracing::instrument(name = "sql.query-json", level = "trace", skip_all)]
     async fn query_json(
         &mut self,
         statement: String,
@@ -47,6 +49,7 @@ impl Host for Guest {
         settle(tokio::time::timeout_at(deadline.into(), run).await)
     }
 
+    #[tracing::instrument(name = "sql.execute", level = "trace", skip_all)]
     async fn execute(&mut self, statement: String, parameters: Vec<Value>) -> Outcome<u64> {
         self.enter()?;
         let deadline = self.invocation.deadline + GRACE;

@@ -1,0 +1,5 @@
+//! The real binary from outside: what a person, a client and a power cut do to it.
+
+mod durability;
+mod plugin_folder;
+mod process;
