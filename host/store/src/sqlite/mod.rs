@@ -1,59 +1,94 @@
-//! The embedded backend: one SQLite file a plugin.
+//! The embedded backend: one SQLite file a plugin, through the bundled engine.
+//!
+//! Nothing outside this folder knows the engine. The map:
+//!
+//! - `directory`, `connection`: the files, and the hardened connections to them;
+//! - `authorizer`, `budget`, `fault`: what SQLite may do, for how long, and what went wrong;
+//! - `statement`, `plans`: running one statement, and what is remembered of its text;
+//! - `readers`, `read`: snapshots; `writer`, `write`, `watchdog`: group commit;
+//! - `host_tables`, `migrate`: the host's own tables, and the plugin's schema.
+//!
+//! Statements run on the calling thread, because a list of twenty rows is done in the time a change
+//! of threads takes. None may stay there longer than [`INLINE_TIME`]; see [`read`] and [`write`] for
+//! what becomes of the longer ones.
 
+mod authorizer;
+mod budget;
+mod connection;
+mod database;
+mod directory;
+mod fault;
+mod host_tables;
+mod migrate;
+mod plans;
+mod read;
+mod readers;
+mod statement;
+mod statistics;
+mod watchdog;
+mod write;
+mod writer;
+
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use crate::{Database, Error, Limits, Result, Store};
+
+use budget::Budget;
+use connection::Place;
+use database::{DatabaseHandle, PluginDatabase};
+use directory::Directory;
+use statistics::Counters;
+
+pub use statistics::Statistics;
+
+/// How long a statement may hold up the thread that called.
+const INLINE_TIME: Duration = Duration::from_millis(5);
 
 /// Where the databases are.
 #[derive(Debug, Clone)]
 pub struct Options {
-    place: Place,
-}
-
-#[derive(Debug, Clone)]
-enum Place {
-    Directory(PathBuf),
-    Temporary,
+    /// `None` for a temporary directory.
+    directory: Option<PathBuf>,
 }
 
 impl Options {
     /// One file a plugin in `path`, which is made when it is missing. Every commit is durable.
     #[must_use]
     pub fn directory(path: impl Into<PathBuf>) -> Self {
-        Self { place: Place::Directory(path.into()) }
+        Self { directory: Some(path.into()) }
     }
 
-    /// Databases that vanish with the [`Sqlite`]: for tests. They are files in a private temporary
-    /// directory, never synchronised to the disk.
+    /// Databases that vanish with the [`Sqlite`], for tests. They are files in a private temporary
+    /// directory that are never synchronised to the disk.
+    ///
+    /// They are no databases in memory, because those of SQLite have no snapshots: a reader would
+    /// wait for the writer, and the writer for each reader.
     #[must_use]
     pub fn temporary() -> Self {
-        Self { place: Place::Temporary }
+        Self { directory: None }
     }
 }
 
 /// The databases of one host. Cheap to clone; all clones are the same store.
 #[derive(Clone)]
 pub struct Sqlite {
-    options: Arc<Options>,
+    shared: Arc<Shared>,
 }
 
-/// What all databases of a store did since it was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Statistics {
-    /// Write transactions that ended well.
-    pub transactions: u64,
-    /// Commits that reached the disk: each made one group of transactions durable.
-    pub commits: u64,
-    /// Transactions that were rolled back with [`Error::Retry`].
-    pub retries: u64,
-    /// Statements that left the calling thread because they took longer than the inline budget.
-    pub moved_statements: u64,
-    /// Statements that were ended because they took longer than their limit.
-    pub timeouts: u64,
+struct Shared {
+    directory: Arc<Directory>,
+    counters: Arc<Counters>,
+    /// One entry a plugin; its lock is held while the file is opened.
+    databases: Mutex<HashMap<String, Arc<Entry>>>,
 }
+
+type Entry = tokio::sync::Mutex<Weak<PluginDatabase>>;
 
 impl Sqlite {
     /// Opens the store and locks its directory against other hosts.
@@ -62,24 +97,87 @@ impl Sqlite {
     /// [`Error::Unavailable`] when the directory cannot be made or another process uses it; the text
     /// names the path and the remedy.
     pub fn open(options: Options) -> Result<Self> {
-        Ok(Self { options: Arc::new(options) })
+        let directory = match &options.directory {
+            Some(path) => Directory::open(path)?,
+            None => Directory::temporary()?,
+        };
+        let shared = Shared {
+            directory: Arc::new(directory),
+            counters: Arc::new(Counters::default()),
+            databases: Mutex::new(HashMap::new()),
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// What all databases did since the store was opened.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        Statistics::default()
+        self.shared.counters.read()
     }
 }
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn open(&self, plugin: &str, _limits: Limits) -> Result<Arc<dyn Database>> {
-        match &self.options.place {
-            Place::Directory(path) => {
-                Err(Error::Unavailable(format!("{}: no {plugin}", path.display())))
-            }
-            Place::Temporary => Err(Error::Unavailable(plugin.to_owned())),
+    async fn open(&self, plugin: &str, limits: Limits) -> Result<Arc<dyn Database>> {
+        check_name(plugin)?;
+        let entry = Arc::clone(self.shared.databases.lock().entry(plugin.to_owned()).or_default());
+        let mut known = entry.lock().await;
+        if let Some(database) = known.upgrade().filter(|database| !database.is_closed()) {
+            return Ok(Arc::new(DatabaseHandle(database)));
+        }
+        let directory = &self.shared.directory;
+        let place =
+            Place { path: directory.file(plugin), directory: Arc::clone(directory), limits };
+        let database = PluginDatabase::open(place, Arc::clone(&self.shared.counters)).await?;
+        *known = Arc::downgrade(&database);
+        Ok(Arc::new(DatabaseHandle(database)))
+    }
+}
+
+/// The name becomes a file's, so it is checked once more.
+fn check_name(plugin: &str) -> Result<()> {
+    let mut characters = plugin.chars();
+    let is_valid = plugin.len() <= 40
+        && characters.next().is_some_and(|first| first.is_ascii_lowercase())
+        && characters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if is_valid { Ok(()) } else { Err(Error::Invalid(format!("{plugin:?} is no plugin name"))) }
+}
+
+/// Runs `work` where it may block.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Error::Unavailable(format!("the work was not done: {error}")))
+}
+
+/// As [`off_thread`], for a statement: when the caller goes away, the statement is interrupted.
+async fn moved<T: Send + 'static>(
+    budget: Arc<Budget>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    budget.renew();
+    let task = tokio::task::spawn_blocking(work);
+    // Dropped before the task, which has the connection: none other can be hit.
+    let mut guard = CancelOnDrop(Some(budget));
+    let result = task.await;
+    guard.0 = None;
+    result.map_err(|error| Error::Unavailable(format!("the statement was not run: {error}")))
+}
+
+struct CancelOnDrop(Option<Arc<Budget>>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(budget) = &self.0 {
+            budget.cancel();
         }
     }
+}
+
+fn closed() -> Error {
+    Error::Unavailable("the database is closed".to_owned())
+}
+
+fn past_deadline() -> Error {
+    Error::Timeout("the transaction ran past its deadline".to_owned())
 }

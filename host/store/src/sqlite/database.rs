@@ -1,0 +1,127 @@
+//! One plugin's file with its writer, its readers and what is known of its statements.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+
+use super::connection::{Connection, Place};
+use super::plans::Plans;
+use super::read::ReadTransaction;
+use super::readers::Readers;
+use super::statement::Shape;
+use super::statistics::Counters;
+use super::watchdog::Watchdog;
+use super::write::WriteTransaction;
+use super::writer::Writer;
+use super::{host_tables, migrate, off_thread};
+use crate::{Begin, Database, Error, Migrated, Migration, Mode, Result, Transaction};
+
+/// Every so many kept idempotency keys, expired ones are forgotten.
+const KEYS_BETWEEN_PURGES: u64 = 64;
+
+pub(super) struct PluginDatabase {
+    pub(super) place: Arc<Place>,
+    pub(super) plans: Plans,
+    pub(super) readers: Arc<Readers>,
+    pub(super) writer: Arc<Writer>,
+    pub(super) watchdog: Watchdog,
+    pub(super) counters: Arc<Counters>,
+    n_keys: AtomicU64,
+    is_closed: AtomicBool,
+}
+
+impl PluginDatabase {
+    /// Opens the file and checks its format.
+    pub(super) async fn open(place: Place, counters: Arc<Counters>) -> Result<Arc<Self>> {
+        let place = Arc::new(place);
+        let opened = Arc::clone(&place);
+        let connection = off_thread(move || {
+            let connection = Connection::open_writer(&opened)?;
+            host_tables::prepare(&connection)?;
+            Ok::<_, Error>(connection)
+        })
+        .await??;
+        let writer =
+            Writer::new(connection, Arc::clone(&place), Arc::clone(&counters), Handle::current());
+        Ok(Arc::new(Self {
+            plans: Plans::new(place.limits.clone()),
+            readers: Arc::new(Readers::new(Arc::clone(&place))),
+            writer: Arc::new(writer),
+            watchdog: Watchdog::start(place.limits.idle_time_max, Arc::clone(&counters)),
+            counters,
+            n_keys: AtomicU64::new(0),
+            is_closed: AtomicBool::new(false),
+            place,
+        }))
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn count_statement(&self, n_statements: &mut u32) -> Result<()> {
+        let max = self.place.limits.statements_max;
+        if *n_statements >= max {
+            return Err(Error::TooLarge(format!("more than {max} statements in one transaction")));
+        }
+        *n_statements += 1;
+        Ok(())
+    }
+
+    pub(super) fn json_shape(&self, limit: u32) -> Result<Shape> {
+        let max = self.place.limits.rows_max;
+        match usize::try_from(limit) {
+            Ok(limit) if limit <= max => Ok(Shape::Json { limit }),
+            _ => Err(Error::TooLarge(format!("a page of {limit} rows, the limit is {max}"))),
+        }
+    }
+
+    pub(super) fn statement_timeout(&self) -> Error {
+        let max = self.place.limits.statement_time_max;
+        Error::Timeout(format!("the statement ran longer than {max:?}"))
+    }
+
+    pub(super) fn is_purge_due(&self) -> bool {
+        self.n_keys.fetch_add(1, Ordering::Relaxed).is_multiple_of(KEYS_BETWEEN_PURGES)
+    }
+}
+
+/// The database as the store gives it out: a handle that shares the one that is open.
+pub(super) struct DatabaseHandle(pub(super) Arc<PluginDatabase>);
+
+#[async_trait]
+impl Database for DatabaseHandle {
+    async fn migrate(&self, migrations: &[Migration]) -> Result<Migrated> {
+        let database = &self.0;
+        let deadline = Instant::now() + database.place.limits.migration_time_max;
+        let lease = database.writer.acquire(deadline).await?.settle().await?;
+        let migrations = migrations.to_vec();
+        off_thread(move || migrate::run(lease.connection(), &migrations)).await?
+    }
+
+    async fn begin(&self, begin: Begin) -> Result<Box<dyn Transaction>> {
+        let database = Arc::clone(&self.0);
+        Ok(match begin.mode {
+            Mode::Read => Box::new(ReadTransaction::begin(database, begin).await?),
+            Mode::Write => Box::new(WriteTransaction::begin(database, begin).await?),
+        })
+    }
+
+    fn size_bytes(&self) -> u64 {
+        if !self.0.place.is_durable() {
+            return 0;
+        }
+        let path = &self.0.place.path;
+        let log = path.with_extension("db-wal");
+        [path, &log].iter().filter_map(|path| path.metadata().ok()).map(|data| data.len()).sum()
+    }
+
+    async fn close(&self) {
+        self.0.is_closed.store(true, Ordering::Release);
+        self.0.readers.close().await;
+        self.0.writer.close().await;
+    }
+}

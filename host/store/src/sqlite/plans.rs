@@ -1,0 +1,125 @@
+//! What is known about the statement texts of one database: parsed once, remembered while in use.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hashlink::LruCache;
+use parking_lot::Mutex;
+
+use super::fault::Fault;
+use crate::gate::{self, Checked};
+use crate::json::Plan;
+use crate::{Limits, Result};
+
+/// Texts that are remembered for one database.
+const TEXTS_MAX: usize = 500;
+
+/// The parser takes about 1 ms for this many bytes: longer texts are parsed and run off the calling
+/// thread.
+const INLINE_BYTES_MAX: usize = 8 << 10;
+
+/// One statement text that passed the gate.
+pub(super) struct Prepared {
+    pub(super) text: Arc<str>,
+    pub(super) checked: Checked,
+    is_slow: AtomicBool,
+    slots: OnceLock<Vec<Slot>>,
+    json: Mutex<Option<Arc<Plan>>>,
+}
+
+/// What one of SQLite's parameters is bound to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// The invocation's tenant.
+    Tenant,
+    /// The parameter at this index, from 0.
+    Parameter(usize),
+}
+
+impl Prepared {
+    fn new(text: &str, limits: &Limits) -> Result<Self> {
+        Ok(Self {
+            text: Arc::from(text),
+            checked: gate::check(text, limits)?,
+            is_slow: AtomicBool::new(text.len() > INLINE_BYTES_MAX),
+            slots: OnceLock::new(),
+            json: Mutex::new(None),
+        })
+    }
+
+    /// Whether it should not be tried on the calling thread.
+    pub(super) fn is_slow(&self) -> bool {
+        self.is_slow.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn mark_slow(&self) {
+        self.is_slow.store(true, Ordering::Relaxed);
+    }
+
+    /// What SQLite's parameters are bound to, in its order, which is that of their first use.
+    pub(super) fn slots(&self, statement: &rusqlite::Statement<'_>) -> Result<&[Slot], Fault> {
+        if let Some(slots) = self.slots.get() {
+            return Ok(slots);
+        }
+        let slots = (1..=statement.parameter_count())
+            .map(|index| slot(statement.parameter_name(index)))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.slots.get_or_init(|| slots))
+    }
+
+    /// How rows with these columns are written as JSON. The columns of a text may change with the
+    /// schema.
+    pub(super) fn json_plan(&self, columns: &[&str]) -> Result<Arc<Plan>> {
+        let mut known = self.json.lock();
+        if let Some(plan) = known.as_ref().filter(|plan| plan.is_for(columns.iter().copied())) {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = Arc::new(Plan::new(columns.iter().copied())?);
+        *known = Some(Arc::clone(&plan));
+        Ok(plan)
+    }
+}
+
+fn slot(name: Option<&str>) -> Result<Slot, Fault> {
+    let number = match name {
+        Some("$tenant") => return Ok(Slot::Tenant),
+        Some(name) => name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok()),
+        None => None,
+    };
+    match number {
+        Some(number) if number > 0 => Ok(Slot::Parameter(number - 1)),
+        _ => Err(Fault::invalid(format!(
+            "write parameters as $1 and not as {}",
+            name.unwrap_or("?")
+        ))),
+    }
+}
+
+/// The texts of one database.
+pub(super) struct Plans {
+    limits: Limits,
+    texts: Mutex<LruCache<Arc<str>, Arc<Prepared>>>,
+}
+
+impl Plans {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, texts: Mutex::new(LruCache::new(TEXTS_MAX)) }
+    }
+
+    /// What is known about `text`, after a look through the gate for a new one.
+    pub(super) async fn get(&self, text: &str) -> Result<Arc<Prepared>> {
+        if let Some(prepared) = self.texts.lock().get(text) {
+            return Ok(Arc::clone(prepared));
+        }
+        let prepared = if text.len() > INLINE_BYTES_MAX {
+            let (text, limits) = (text.to_owned(), self.limits.clone());
+            super::off_thread(move || Prepared::new(&text, &limits)).await??
+        } else {
+            Prepared::new(text, &self.limits)?
+        };
+        let prepared = Arc::new(prepared);
+        self.texts.lock().insert(Arc::clone(&prepared.text), Arc::clone(&prepared));
+        Ok(prepared)
+    }
+}
