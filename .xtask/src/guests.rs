@@ -30,7 +30,7 @@ pub fn collect(workspace: &Workspace) -> Result<PathBuf> {
     let built = build(&workspace.guests()?)?;
     let changed = copy(&built, &folder)?;
     remove_others(&built, &folder)?;
-    println!("{} guests in {}, {changed} of them new.", built.len(), folder.display());
+    println!("Guests in {}: {}, new or changed: {changed}.", folder.display(), built.len());
     Ok(folder)
 }
 

@@ -121,10 +121,23 @@ impl Host {
     }
 }
 
+/// A host does not outlive this program, whatever ended it early.
+impl Drop for Host {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None))
+            && kill_process(Pid::from_child(&self.child), Signal::TERM).is_ok()
+        {
+            // Nothing is left to be done about an error.
+            let _ = self.child.wait();
+        }
+    }
+}
+
 fn is_ready(address: &SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect_timeout(address, QUESTION_TIME)?;
     stream.set_read_timeout(Some(QUESTION_TIME))?;
-    write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut line = [0; 12];
     stream.read_exact(&mut line)?;
     Ok(line == *b"HTTP/1.1 200")
@@ -132,7 +145,8 @@ fn is_ready(address: &SocketAddr) -> std::io::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Address, Host, is_ready, reachable};
+    use super::{Address, Host, Pid, is_ready, reachable};
+    use rustix::process::test_kill_process;
     use std::{
         io::{Read, Write},
         net::TcpListener,
@@ -170,6 +184,15 @@ mod tests {
         let mut host = Host::start(command.args(["-c", "exit 3"])).unwrap();
         assert!(!host.wait_until_ready(&"127.0.0.1:9".parse().unwrap()).unwrap());
         assert_eq!(host.wait().unwrap(), ExitCode::from(3));
+    }
+
+    #[test]
+    fn a_host_ends_with_this_program() {
+        let host = Host::start(Command::new("sleep").arg("600")).unwrap();
+        let pid = Pid::from_child(&host.child);
+        assert!(test_kill_process(pid).is_ok());
+        drop(host);
+        assert!(test_kill_process(pid).is_err());
     }
 
     #[test]

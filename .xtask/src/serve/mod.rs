@@ -87,7 +87,7 @@ fn install_plugins(workspace: &Workspace, folder: &Path) -> Result<()> {
     let mut bundled = workspace.guests()?;
     bundled.retain(|guest| guest.origin == Origin::Plugin);
     let changed = guests::copy(&guests::build(&bundled)?, folder)?;
-    println!("{} plugins in {}, {changed} of them new.", bundled.len(), folder.display());
+    println!("Plugins in {}: {}, new or changed: {changed}.", folder.display(), bundled.len());
     Ok(())
 }
 
