@@ -1,9 +1,11 @@
 //! Running other programs: `cargo` above all. What they print is seen as it comes.
 
 use anyhow::{Context, Result, bail};
+use cargo_metadata::{Artifact, Message};
 use std::{
     env,
     ffi::OsStr,
+    io::BufReader,
     process::{Command, Stdio},
 };
 
@@ -44,6 +46,24 @@ pub fn output(command: &mut Command) -> Result<String> {
         bail!("{} failed ({})", line(command), output.status);
     }
     String::from_utf8(output.stdout).context("the output is not UTF-8")
+}
+
+/// Runs a `cargo build` and returns what it made, or found fresh. Its messages for people are shown.
+pub fn artifacts(build: &mut Command) -> Result<Vec<Artifact>> {
+    build.args(["--message-format", "json-render-diagnostics"]).stdout(Stdio::piped());
+    let mut child = build.spawn().with_context(|| format!("cannot start {}", line(build)))?;
+    let stdout = child.stdout.take().context("cargo has no output")?;
+    let mut artifacts = Vec::new();
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        if let Message::CompilerArtifact(artifact) = message? {
+            artifacts.push(artifact);
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{} failed ({status})", line(build));
+    }
+    Ok(artifacts)
 }
 
 /// Whether a command can be started and ends well, without showing anything.

@@ -3,18 +3,18 @@
 //! One target directory serves host and guests; the guests have the profile `plugin`.
 
 use crate::{
-    command::cargo,
+    command::{artifacts, cargo},
     tools::GUEST_TARGET,
     workspace::{Guest, Origin, Workspace},
 };
-use anyhow::{Context, Result, bail};
-use cargo_metadata::Message;
+use anyhow::{Context, Result};
+use cargo_metadata::Artifact;
 use std::{
     collections::HashMap,
     fs,
-    io::{BufReader, ErrorKind},
+    io::ErrorKind,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 /// A guest and the component that cargo made of it.
@@ -58,8 +58,8 @@ fn build_with(kind: &str, guests: Vec<Guest>) -> Result<Vec<Built>> {
         return Ok(Vec::new());
     }
     let mut command = cargo_for("build", kind, &guests);
-    command.args(["--profile", "plugin", "--message-format", "json-render-diagnostics"]);
-    let mut files = artifacts(&mut command)?;
+    let artifacts = artifacts(command.args(["--profile", "plugin"]))?;
+    let mut files: HashMap<String, PathBuf> = artifacts.into_iter().filter_map(component).collect();
     let find = |guest: Guest| {
         let file = files.remove(&guest.target);
         let file = file.with_context(|| format!("cargo made no component of {}", guest.name))?;
@@ -68,21 +68,10 @@ fn build_with(kind: &str, guests: Vec<Guest>) -> Result<Vec<Built>> {
     guests.into_iter().map(find).collect()
 }
 
-/// Runs cargo and returns the components it made, or found fresh, by the name of their target.
-fn artifacts(command: &mut Command) -> Result<HashMap<String, PathBuf>> {
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let stdout = child.stdout.take().context("cargo has no output")?;
-    let mut files = HashMap::new();
-    for message in Message::parse_stream(BufReader::new(stdout)) {
-        if let Message::CompilerArtifact(artifact) = message? {
-            let component = artifact.filenames.into_iter().find(|file| is_wasm(file.as_std_path()));
-            files.extend(component.map(|file| (artifact.target.name, file.into())));
-        }
-    }
-    if !child.wait()?.success() {
-        bail!("the guests do not build");
-    }
-    Ok(files)
+/// The name of a target and the component made of it.
+fn component(artifact: Artifact) -> Option<(String, PathBuf)> {
+    let file = artifact.filenames.into_iter().find(|file| is_wasm(file.as_std_path()))?;
+    Some((artifact.target.name, file.into()))
 }
 
 /// Copies components to `<folder>/<name>.wasm`. Returns how many were new or changed.

@@ -11,6 +11,7 @@
 mod command;
 mod finding;
 mod guests;
+mod host_binary;
 mod serve;
 mod test;
 mod tidy;

@@ -5,11 +5,10 @@
 
 use crate::{
     command::{cargo, run as execute},
-    guests, tidy, tools, wit,
+    guests, host_binary, tidy, tools, wit,
     workspace::{Origin, Workspace},
 };
 use anyhow::{Context, Result};
-use cargo_metadata::{CrateType, Target};
 use std::time::{Duration, Instant};
 
 /// Runs the checks and the tests.
@@ -24,6 +23,7 @@ pub fn run(workspace: &Workspace, filters: &[String]) -> Result<()> {
         check(workspace)?;
     }
     step("guests", || guests::collect(workspace))?;
+    step("host", || host_binary::build(workspace, false))?;
     step("tests", || nextest(workspace, filters))?;
     if filters.is_empty() {
         step("documentation tests", || documentation_tests(workspace))?;
@@ -78,14 +78,10 @@ fn nextest(workspace: &Workspace, filters: &[String]) -> Result<()> {
 }
 
 fn documentation_tests(workspace: &Workspace) -> Result<()> {
-    let is_library = |target: &Target| {
-        let linkable = [CrateType::Lib, CrateType::RLib];
-        target.doctest && target.crate_types.iter().any(|kind| linkable.contains(kind))
-    };
-    let libraries =
-        workspace.packages().iter().filter(|package| package.targets.iter().any(is_library));
     let mut command = cargo();
-    command.args(["test", "--doc"]);
-    command.args(libraries.flat_map(|package| ["--package", package.name.as_str()]));
-    execute(command.env("CAPLET_GUESTS", workspace.guests_folder()))
+    execute(
+        command
+            .args(["test", "--doc", "--workspace"])
+            .env("CAPLET_GUESTS", workspace.guests_folder()),
+    )
 }

@@ -7,19 +7,17 @@ mod greeting;
 mod host;
 
 use crate::{
-    command::{cargo, output, program},
-    guests, tools,
+    command::{output, program},
+    guests, host_binary, tools,
     workspace::{Origin, Workspace},
 };
-use anyhow::{Context, Result, bail};
-use cargo_metadata::Message;
+use anyhow::{Result, bail};
 use greeting::greeting;
 use host::{Address, Host};
 use std::{
     ffi::OsString,
-    io::BufReader,
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode},
 };
 
 /// What `cargo xtask serve` can be told. Each setting is the host's own of the same name.
@@ -51,7 +49,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     let plugins = options.plugins.clone().unwrap_or_else(|| home.join("plugins"));
     tools::ensure_wasm_target()?;
     install_plugins(workspace, &plugins)?;
-    let binary = build_host(workspace, options.release)?;
+    let binary = host_binary::build(workspace, options.release)?;
 
     let address = Address::choose(&options.listen)?;
     let caplet = || {
@@ -89,36 +87,6 @@ fn install_plugins(workspace: &Workspace, folder: &Path) -> Result<()> {
     let changed = guests::copy(&guests::build(&bundled)?, folder)?;
     println!("Plugins in {}: {}, new or changed: {changed}.", folder.display(), bundled.len());
     Ok(())
-}
-
-fn build_host(workspace: &Workspace, release: bool) -> Result<PathBuf> {
-    let profile = if release { "release" } else { "dev" };
-    let folder = if release { "release" } else { "debug" };
-    if workspace.target().join(folder).join("caplet").exists() {
-        println!("Building the host.");
-    } else {
-        println!("Building the host. The first time takes 10 to 20 minutes on two cores.");
-    }
-    let build = ["build", "--package", "caplet", "--bin", "caplet", "--profile", profile];
-    let mut command = cargo();
-    command.args(build).args(["--message-format", "json-render-diagnostics"]);
-    executable(&mut command)
-}
-
-/// Runs cargo and returns the program it made.
-fn executable(command: &mut Command) -> Result<PathBuf> {
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let stdout = child.stdout.take().context("cargo has no output")?;
-    let mut file = None;
-    for message in Message::parse_stream(BufReader::new(stdout)) {
-        if let Message::CompilerArtifact(artifact) = message? {
-            file = artifact.executable.or(file);
-        }
-    }
-    if !child.wait()?.success() {
-        bail!("the host does not build");
-    }
-    Ok(file.context("cargo made no program of the package caplet")?.into())
 }
 
 /// A token made by the host's own command; none when it makes none, as when the host is told to
