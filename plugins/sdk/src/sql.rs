@@ -22,6 +22,7 @@
 //! ```
 
 mod row;
+mod statement;
 mod value;
 
 use serde::de::DeserializeOwned;
@@ -30,6 +31,7 @@ use crate::host;
 
 pub use crate::bindings::caplet::plugin::sql::{Error, JsonPage, Rows, Value};
 pub use crate::params;
+pub use statement::Statement;
 
 /// The most rows one statement returns.
 pub const ROWS_MAX: u32 = 1_000;

@@ -1,0 +1,187 @@
+//! A comment: its shape for callers, its row for those who change it, and who may change it.
+
+use std::collections::BTreeMap;
+
+use caplet_sdk::prelude::*;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::select::{self, Reader};
+use crate::{MODERATE, NO_COMMENT};
+
+/// The most characters of a body.
+pub const BODY_MAX_CHARS: usize = 10_000;
+
+/// A comment, as callers see it. Describes the JSON that the columns of `select` make.
+#[derive(Debug, Serialize, JsonSchema)]
+#[allow(dead_code)]
+pub struct Comment {
+    /// A UUID of version 7.
+    id: String,
+    /// What it is about, `type:id`.
+    target: String,
+    /// The comment it stands below; null at the top.
+    parent: Option<String>,
+    /// The comment it answers: its parent, or one that was too deep to be a parent.
+    reply_to: Option<String>,
+    /// Its level in the tree, 1 at the top.
+    depth: u8,
+    /// The subject of its author; null when it is deleted.
+    author: Option<String>,
+    /// The text as it was written; null when it is deleted.
+    body: Option<String>,
+    /// The text as safe HTML; null when it is deleted.
+    html: Option<String>,
+    /// Whether it was deleted. It stays in its place for the replies to it.
+    deleted: bool,
+    /// RFC 3339.
+    created_at: String,
+    /// RFC 3339; null when it was never edited.
+    edited_at: Option<String>,
+    /// How many direct replies it has, deleted ones included.
+    n_replies: u32,
+    /// Up votes minus down votes.
+    score: i64,
+    /// How many reactions of each kind.
+    reactions: BTreeMap<String, u32>,
+    /// The caller's vote: 1, -1 or 0.
+    my_vote: i8,
+    /// The caller's reactions.
+    my_reactions: Vec<String>,
+}
+
+/// A comment's row, as far as changes of it need it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Stored {
+    pub id: String,
+    pub target: String,
+    pub parent: Option<String>,
+    pub root: String,
+    pub depth: i64,
+    pub author: Option<String>,
+    pub body: Option<String>,
+    pub deleted: bool,
+    pub created_ms: i64,
+    pub edited_ms: Option<i64>,
+    pub edited_by: Option<String>,
+    pub n_edits: i64,
+    pub n_up: i64,
+    pub n_down: i64,
+    pub reactions: String,
+    pub version: i64,
+}
+
+impl Stored {
+    /// Reads a comment of this tenant.
+    ///
+    /// # Errors
+    /// 404 when there is none.
+    pub fn load(id: &str) -> Result<Self, Problem> {
+        Self::find(id)?.ok_or_else(|| Problem::not_found(NO_COMMENT))
+    }
+
+    /// Reads a comment of this tenant, or none when there is none.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn find(id: &str) -> Result<Option<Self>, Problem> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        let statement = "SELECT id, target, parent, root, depth, author, body, deleted, \
+                         created_ms, edited_ms, edited_by, n_edits, n_up, n_down, reactions, \
+                         version FROM comments WHERE tenant = $tenant AND id = $1";
+        Ok(sql::query_optional(statement, params![id])?)
+    }
+
+    /// Reads a comment that is going to be changed.
+    ///
+    /// # Errors
+    /// 404 when there is none, 409 when it is deleted.
+    pub fn load_live(id: &str) -> Result<Self, Problem> {
+        let stored = Self::load(id)?;
+        if stored.deleted { Err(deleted()) } else { Ok(stored) }
+    }
+
+    /// Whether `caller` wrote it.
+    pub fn is_by(&self, caller: &Caller) -> bool {
+        self.author.as_deref() == Some(caller.subject.as_str())
+    }
+
+    /// Passes for its author and for moderators.
+    ///
+    /// # Errors
+    /// 403 for others.
+    pub fn require_author_or_moderator(&self, caller: &Caller) -> Result<(), Problem> {
+        if self.is_by(caller) || identity::permitted(MODERATE) {
+            return Ok(());
+        }
+        Err(Problem::forbidden("It is somebody else's comment."))
+    }
+
+    /// Its current entity tag.
+    pub fn etag(&self) -> ETag {
+        ETag::strong(self.version)
+    }
+}
+
+/// The problem of changing what is deleted.
+pub fn deleted() -> Problem {
+    Problem::conflict("The comment is deleted.").with_code("comment-deleted")
+}
+
+/// Whether a text has the shape of a comment's id. What has not is no comment, and is never asked
+/// for: the store refuses some texts, such as those with NUL.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+/// `GET /{id}`
+pub fn read_comment(
+    Path(id): Path<String>,
+    reader: Reader,
+    if_none_match: IfNoneMatch,
+) -> Result<Conditional<JsonBytes<Comment>>, Problem> {
+    let (comment, version) = current(&reader, &id)?;
+    Ok(if_none_match.unless(ETag::strong(version), || comment))
+}
+
+/// A comment as JSON, with its version.
+///
+/// # Errors
+/// 404 when there is none.
+pub fn current(reader: &Reader, id: &str) -> Result<(JsonBytes<Comment>, i64), Problem> {
+    let found = if is_id(id) { select::one(reader, id)? } else { None };
+    found.ok_or_else(|| Problem::not_found(NO_COMMENT))
+}
+
+/// A rule for bodies: something to read, and nothing that cannot be stored.
+pub fn check_body(body: &str, _context: &()) -> garde::Result {
+    if body.trim().is_empty() {
+        return Err(garde::Error::new("has no text"));
+    }
+    if body.contains('\0') {
+        return Err(garde::Error::new("contains a NUL character"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_uuids() {
+        assert!(is_id(&random::id()));
+        for text in ["", "1", "counts", "018bcfe5-6800-7000-8000-00000000000\0", &"-".repeat(37)] {
+            assert!(!is_id(text));
+        }
+    }
+
+    #[test]
+    fn bodies_have_text() {
+        assert!(check_body("a", &()).is_ok());
+        assert!(check_body(" \n\t", &()).is_err());
+        assert!(check_body("a\0", &()).is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! `POST /`: writes a comment or a reply.
+
+use caplet_sdk::prelude::*;
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::comment::{self, BODY_MAX_CHARS, Comment, check_body};
+use crate::markdown::{RENDERER_VERSION, render};
+use crate::place::Place;
+use crate::select::Reader;
+use crate::settings::CommentsSettings;
+use crate::target::Target;
+use crate::thread;
+
+/// A new comment.
+#[derive(Debug, Deserialize, JsonSchema, Validate)]
+#[serde(deny_unknown_fields)]
+pub struct NewComment {
+    /// What it is about, `type:id`.
+    #[garde(skip)]
+    target: Target,
+    /// The text, as Markdown.
+    #[garde(length(chars, min = 1, max = BODY_MAX_CHARS), custom(check_body))]
+    body: String,
+    /// The comment it answers, which must be on the same target.
+    #[garde(skip)]
+    parent: Option<String>,
+}
+
+/// What is written when a comment is created: it, its version, and where it is.
+pub type Written = WithEtag<Created<JsonBytes<Comment>>>;
+
+/// `POST /`
+pub fn create_comment(
+    caller: Caller,
+    settings: Settings<CommentsSettings>,
+    Json(comment): Json<NewComment>,
+) -> Result<Written, Problem> {
+    let id = random::id();
+    thread::enter(&comment.target)?;
+    let place = match &comment.parent {
+        None => Place::top(&id),
+        Some(parent) => Place::take_below(&id, &comment.target, parent, settings.depth_max)?,
+    };
+    insert(&id, &caller.subject, &comment, place)?;
+    let (written, version) = comment::current(&Reader(Some(caller.subject)), &id)?;
+    let location = format!("/api/comments/{id}");
+    Ok(WithEtag(ETag::strong(version), Created::new(location, written)))
+}
+
+fn insert(id: &str, author: &str, comment: &NewComment, place: Place) -> Result<(), Problem> {
+    let statement = "INSERT INTO comments (tenant, id, target, parent, reply_to, root, ordinal, \
+                     depth, author, body, html, renderer, created_ms) \
+                     VALUES ($tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+    let parameters = params![
+        id,
+        comment.target.as_str(),
+        place.parent,
+        place.reply_to,
+        place.root,
+        place.ordinal,
+        place.depth,
+        author,
+        &comment.body,
+        render(&comment.body),
+        RENDERER_VERSION,
+        clock::now_ms(),
+    ];
+    sql::execute(statement, parameters)?;
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! Comments on anything: threads of replies, Markdown, reactions, votes, edits with history.
+//!
+//! One module for each noun; reading and writing of comments have one each. What a comment looks
+//! like to a caller is decided in one place, the columns of [`select`], and comes from the database
+//! as JSON. The README describes the routes.
+
+mod comment;
+mod count;
+mod create;
+mod edit;
+mod history;
+mod listing;
+mod markdown;
+mod place;
+mod reaction;
+mod remove;
+mod select;
+mod settings;
+mod standing;
+mod target;
+mod thread;
+mod tree;
+mod vote;
+
+use caplet_sdk::prelude::*;
+use caplet_sdk::route::Route;
+
+/// Who may edit and delete what others wrote, and lock and pin.
+const MODERATE: &str = "comments.moderate";
+
+/// Room for a body of 10 000 characters, each written as two `\u` escapes of six bytes.
+const BODY_MAX_BYTES: u32 = 128 * 1024;
+
+const NO_COMMENT: &str = "There is no such comment.";
+
+plugin!(
+    Plugin::new("comments")
+        .title("Comments")
+        .summary("Comments on anything: threads of replies, Markdown, reactions, votes, history.")
+        .settings::<settings::CommentsSettings>()
+        .permission(MODERATE, "Edit and delete comments of others; lock threads and pin in them.")
+        .migration(1, "create comments", include_str!("../migrations/0001_create_comments.sql"))
+        .routes(reading())
+        .routes(writing())
+        .routes(reacting())
+        .routes(threads())
+);
+
+fn reading() -> [Route; 5] {
+    [
+        get("/", listing::list_comments)
+            .public()
+            .summary("List the comments of a target, flat or as a tree")
+            .tag("comments"),
+        get("/{id}", comment::read_comment)
+            .public()
+            .summary("Read a comment")
+            .tag("comments")
+            .answers(404, NO_COMMENT),
+        get("/{id}/replies", listing::list_replies)
+            .public()
+            .summary("List the direct replies to a comment")
+            .tag("comments")
+            .answers(404, NO_COMMENT),
+        get("/{id}/history", history::list_revisions)
+            .summary("List the texts a comment had before its edits")
+            .tag("comments")
+            .answers(403, "Only the author and moderators may see them.")
+            .answers(404, NO_COMMENT),
+        get("/counts", count::count_comments)
+            .public()
+            .summary("Count the comments of up to 100 targets")
+            .tag("comments"),
+    ]
+}
+
+fn writing() -> [Route; 3] {
+    [
+        post("/", create::create_comment)
+            .body_max_bytes(BODY_MAX_BYTES)
+            .summary("Write a comment or a reply")
+            .tag("comments")
+            .answers(403, "Not everybody may post in this thread.")
+            .answers(409, "The thread is locked, or the answered comment is deleted."),
+        patch("/{id}", edit::edit_comment)
+            .body_max_bytes(BODY_MAX_BYTES)
+            .summary("Edit a comment within its edit window; moderators at any time")
+            .tag("comments")
+            .answers(403, "It is somebody else's.")
+            .answers(404, NO_COMMENT)
+            .answers(409, "The edit window is over, or the comment is deleted."),
+        delete("/{id}", remove::delete_comment)
+            .summary("Delete a comment; replies to it stay")
+            .tag("comments")
+            .answers(403, "It is somebody else's.")
+            .answers(404, NO_COMMENT),
+    ]
+}
+
+fn reacting() -> [Route; 4] {
+    let react = put("/{id}/reactions/{kind}", reaction::add_reaction).summary("React to a comment");
+    let unreact =
+        delete("/{id}/reactions/{kind}", reaction::remove_reaction).summary("Take a reaction back");
+    let vote = put("/{id}/vote", vote::cast_vote).summary("Vote a comment up or down");
+    let unvote = delete("/{id}/vote", vote::withdraw_vote).summary("Take a vote back");
+    [react, unreact, vote, unvote].map(|route| {
+        route.tag("reactions").answers(404, NO_COMMENT).answers(409, "The comment is deleted.")
+    })
+}
+
+fn threads() -> [Route; 2] {
+    [
+        get("/threads/{target}", thread::read_thread)
+            .public()
+            .summary("Read a thread's settings")
+            .tag("threads"),
+        put("/threads/{target}", thread::write_thread)
+            .permission(MODERATE)
+            .summary("Lock a thread, pin a comment in it, decide who may post")
+            .tag("threads"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plugin;
+
+    #[test]
+    fn operations_are_unique_and_permissions_declared() {
+        let description = plugin().describe();
+        let mut operations: Vec<_> = description.routes.iter().map(|r| &r.operation).collect();
+        operations.sort();
+        operations.dedup();
+        assert_eq!(operations.len(), 14);
+        assert!(description.permissions.iter().any(|p| p.name == super::MODERATE));
+        assert!(!description.settings_schema.is_empty());
+    }
+}

@@ -1,0 +1,41 @@
+//! `DELETE /{id}`: empties a comment and leaves its place, so that the replies below it stay.
+
+use caplet_sdk::prelude::*;
+
+use crate::comment::Stored;
+use crate::thread;
+
+/// `DELETE /{id}`
+pub fn delete_comment(
+    Path(id): Path<String>,
+    if_match: IfMatch,
+    caller: Caller,
+) -> Result<NoContent, Problem> {
+    let stored = Stored::load(&id)?;
+    // Said twice is done once: nobody may learn whose it was.
+    if stored.deleted {
+        return Ok(NoContent);
+    }
+    stored.require_author_or_moderator(&caller)?;
+    if_match.check(&stored.etag())?;
+    empty(&stored)?;
+    thread::leave(&stored)?;
+    Ok(NoContent)
+}
+
+/// Removes the author, the text, its history, and what others added to it.
+fn empty(stored: &Stored) -> Result<(), Problem> {
+    let statement = "UPDATE comments SET deleted = 1, deleted_ms = $2, author = NULL, body = NULL, \
+                     html = NULL, edited_ms = NULL, edited_by = NULL, n_up = 0, n_down = 0, \
+                     standing = 0, reactions = '{}', version = version + 1 \
+                     WHERE tenant = $tenant AND id = $1";
+    sql::execute(statement, params![&stored.id, clock::now_ms()])?;
+    for statement in [
+        "DELETE FROM revisions WHERE tenant = $tenant AND comment = $1",
+        "DELETE FROM reactions WHERE tenant = $tenant AND comment = $1",
+        "DELETE FROM votes WHERE tenant = $tenant AND comment = $1",
+    ] {
+        sql::execute(statement, params![&stored.id])?;
+    }
+    Ok(())
+}
