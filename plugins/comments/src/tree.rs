@@ -34,7 +34,7 @@ pub fn list(tops: &Range<'_>, reader: &Reader) -> Result<Listing<Comment>, Probl
     Ok(Listing::from_json(tops.order_name(), sql::JsonPage { items, ..page }))
 }
 
-/// The first replies below the `n_tops` comments of the page, parents before children.
+/// The first replies below the `n_tops` comments of the page, parents before their children.
 fn replies(tops: &Range<'_>, n_tops: u32, reader: &Reader) -> Result<Vec<u8>, Problem> {
     let replies_max = REPLIES_MAX.min(PAGE_REPLIES_MAX / n_tops);
     let statement = |limit: u32| {
@@ -44,7 +44,7 @@ fn replies(tops: &Range<'_>, n_tops: u32, reader: &Reader) -> Result<Vec<u8>, Pr
         // Less of each, rather than all of some, when they are too large together.
         statement.bind((limit / n_tops).max(1)).push(" AND c.root IN (SELECT c.id FROM comments c");
         tops.restrict(&mut statement, n_tops);
-        statement.push(") ORDER BY c.ordinal, c.root");
+        statement.push(") ORDER BY c.root, c.ordinal");
         statement
     };
     Ok(select::page(replies_max * n_tops, statement)?.items)

@@ -34,12 +34,13 @@ pub fn require(permission: &str) -> Result<(), Problem> {
     if permitted(permission) {
         return Ok(());
     }
-    Err(Problem::forbidden(format!("This needs the permission `{permission}`.")))
+    let detail = format!("This needs the permission {permission}.");
+    Err(Problem::forbidden(detail).with_code("permission-missing"))
 }
 
 impl FromRequest for Caller {
     fn from_request(_request: &mut Request) -> Result<Self, Problem> {
-        caller().ok_or_else(|| Problem::unauthorized("This needs a token."))
+        caller().ok_or_else(|| Problem::unauthorized("This needs a bearer token."))
     }
 
     fn describe(operation: &mut Operation<'_>) {

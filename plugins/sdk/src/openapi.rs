@@ -2,7 +2,7 @@
 //! [`Operation`], and the operations become one document.
 //!
 //! Schemas are JSON Schema 2020-12, made by `schemars`, and shared below `components/schemas`.
-//! Routes for any method are left out, because OpenAPI has no word for them.
+//! A route for any method shows as `GET`, because OpenAPI has no word for it.
 
 mod document;
 mod operation;

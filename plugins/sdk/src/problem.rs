@@ -113,9 +113,9 @@ impl Problem {
         precondition_required PRECONDITION_REQUIRED "precondition-required";
     }
 
-    /// 401: there is no valid token.
+    /// 401: there is no token. One that is not valid never reaches a plugin.
     pub fn unauthorized(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        Self::new(StatusCode::UNAUTHORIZED, "token-missing", detail)
             .with_header("www-authenticate", "Bearer")
     }
 

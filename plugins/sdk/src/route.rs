@@ -43,7 +43,7 @@ macro_rules! methods {
 
 methods! { get "GET" post "POST" put "PUT" patch "PATCH" delete "DELETE" }
 
-/// A route for any method. It is not part of the OpenAPI document.
+/// A route for any method. The OpenAPI document shows it as `GET`.
 pub fn any<Parameters: 'static>(pattern: &str, handler: impl Handler<Parameters>) -> Route {
     Route::new(None, pattern, handler)
 }

@@ -3,8 +3,7 @@
 use std::mem::take;
 
 use schemars::JsonSchema;
-use serde::de::value::{MapDeserializer, SeqDeserializer};
-use serde::de::{self, DeserializeOwned, Visitor};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::text::{Error, Text};
@@ -21,12 +20,14 @@ pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + JsonSchema> FromRequest for Path<T> {
     fn from_request(request: &mut Request) -> Result<Self, Problem> {
-        T::deserialize(Parameters(take(&mut request.parameters))).map(Self).map_err(
-            |Error { parameter, detail }| {
-                Problem::bad_request(format!("The path's parameter `{parameter}` {detail}."))
-                    .with_code("bad-path")
-            },
-        )
+        let parameters = &mut request.parameters;
+        T::deserialize(Parameters(parameters)).map(Self).map_err(|error| {
+            // What only a type's own check found out was not read in one of its members.
+            let only = parameters.first().map_or("", |(name, _)| name);
+            let Error { parameter, detail } = error.of(only);
+            Problem::bad_request(format!("The path's parameter `{parameter}` {detail}."))
+                .with_code("bad-path")
+        })
     }
 
     fn describe(operation: &mut Operation<'_>) {
@@ -34,14 +35,13 @@ impl<T: DeserializeOwned + JsonSchema> FromRequest for Path<T> {
     }
 }
 
-type Pair = (String, String);
+/// The parameters; their values are taken out when they are read, their names stay.
+struct Parameters<'r>(&'r mut [(String, String)]);
 
-struct Parameters(Vec<Pair>);
-
-impl Parameters {
-    fn only(mut self) -> Result<Pair, Error> {
-        match (self.0.pop(), self.0.is_empty()) {
-            (Some(pair), true) => Ok(pair),
+impl Parameters<'_> {
+    fn only(self) -> Result<Text, Error> {
+        match self.0 {
+            [(_, value)] => Ok(Text(take(value))),
             _ => Err(de::Error::custom("is not the only one of the route's pattern")),
         }
     }
@@ -50,18 +50,16 @@ impl Parameters {
 macro_rules! only {
     ($($function:ident)*) => {$(
         fn $function<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            let (name, value) = self.only()?;
-            Text(value).$function(visitor).map_err(|error| error.of(&name))
+            self.only()?.$function(visitor)
         }
     )*};
 }
 
-impl<'de> de::Deserializer<'de> for Parameters {
+impl<'de> de::Deserializer<'de> for Parameters<'_> {
     type Error = Error;
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let pairs = self.0.into_iter().map(|(name, value)| (Text(name), Text(value)));
-        visitor.visit_map(MapDeserializer::new(pairs))
+        visitor.visit_map(Members { rest: self.0.iter_mut(), value: None })
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -70,11 +68,11 @@ impl<'de> de::Deserializer<'de> for Parameters {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        visitor.visit_map(Members { rest: self.0.into_iter(), value: None })
+        self.deserialize_map(visitor)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        visitor.visit_seq(SeqDeserializer::new(self.0.into_iter().map(|(_, value)| Text(value))))
+        visitor.visit_seq(Members { rest: self.0.iter_mut(), value: None })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(
@@ -99,8 +97,7 @@ impl<'de> de::Deserializer<'de> for Parameters {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let (parameter, value) = self.only()?;
-        Text(value).deserialize_enum(name, variants, visitor).map_err(|error| error.of(&parameter))
+        self.only()?.deserialize_enum(name, variants, visitor)
     }
 
     only! {
@@ -114,26 +111,49 @@ impl<'de> de::Deserializer<'de> for Parameters {
     }
 }
 
-/// The members of a struct, which names the parameter when its value does not fit.
-struct Members {
-    rest: std::vec::IntoIter<Pair>,
-    value: Option<Pair>,
+/// The members of a struct or tuple. Names the parameter whose value does not fit.
+struct Members<'r> {
+    rest: std::slice::IterMut<'r, (String, String)>,
+    value: Option<&'r mut (String, String)>,
 }
 
-impl<'de> de::MapAccess<'de> for Members {
+impl<'r> Members<'r> {
+    fn read<'de, S: DeserializeSeed<'de>>(
+        (name, value): &'r mut (String, String),
+        seed: S,
+    ) -> Result<S::Value, Error> {
+        seed.deserialize(Text(take(value))).map_err(|error| error.of(name))
+    }
+}
+
+impl<'de> de::MapAccess<'de> for Members<'_> {
     type Error = Error;
 
-    fn next_key_seed<K: de::DeserializeSeed<'de>>(
+    fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, Error> {
         self.value = self.rest.next();
-        self.value.as_ref().map(|(name, _)| seed.deserialize(Text(name.clone()))).transpose()
+        let name = self.value.as_ref().map(|(name, _)| name.as_str().into_deserializer());
+        name.map(|name| seed.deserialize(name)).transpose()
     }
 
-    fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let (name, value) = self.value.take().unwrap_or_default();
-        seed.deserialize(Text(value)).map_err(|error| error.of(&name))
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        match self.value.take() {
+            Some(parameter) => Self::read(parameter, seed),
+            None => Err(de::Error::custom("was read before its name")),
+        }
+    }
+}
+
+impl<'de> de::SeqAccess<'de> for Members<'_> {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
+        self.rest.next().map(|parameter| Self::read(parameter, seed)).transpose()
     }
 }
 
@@ -165,7 +185,27 @@ mod tests {
     }
 
     #[test]
+    fn names_the_parameter_that_a_type_itself_refuses() {
+        #[derive(Debug, serde::Deserialize, JsonSchema)]
+        #[serde(try_from = "String")]
+        struct Even(#[allow(dead_code)] String);
+
+        impl TryFrom<String> for Even {
+            type Error = &'static str;
+
+            fn try_from(text: String) -> Result<Self, &'static str> {
+                if text.len() % 2 == 0 { Ok(Self(text)) } else { Err("must be of even length") }
+            }
+        }
+        assert!(path::<Even>(&[("name", "Adam")]).is_ok());
+        let problem = path::<Even>(&[("name", "Ada")]).unwrap_err();
+        assert_eq!(problem.detail(), "The path's parameter `name` must be of even length.");
+    }
+
+    #[test]
     fn names_the_parameter_that_does_not_fit() {
+        let problem = path::<(String, u16)>(&[("name", "x"), ("year", "next")]).unwrap_err();
+        assert!(problem.detail().contains("`year`"));
         let problem = path::<u16>(&[("year", "next")]).unwrap_err();
         assert_eq!(problem.status(), 400);
         assert_eq!(

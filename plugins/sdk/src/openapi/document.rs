@@ -17,9 +17,13 @@ pub(crate) fn document(plugin: &Plugin) -> (Value, Vec<Vec<String>>) {
     for route in plugin.all_routes() {
         let mut operation = Operation::new(&mut generator, route.pattern());
         route.describe(&mut operation);
-        if let Some(method) = route.method() {
-            let path = paths.entry(openapi_path(route.pattern())).or_insert_with(|| json!({}));
-            path[method.to_ascii_lowercase()] = operation_object(route, &operation);
+        let path = paths.entry(openapi_path(route.pattern())).or_insert_with(|| json!({}));
+        let object = operation_object(route, &operation);
+        match route.method() {
+            Some(method) => path[method.to_ascii_lowercase()] = object,
+            // OpenAPI has no word for any method, and an operation may stand only once.
+            None if path.get("get").is_none() => path["get"] = object,
+            None => {}
         }
         headers.push(operation.into_headers().into_iter().collect());
     }
