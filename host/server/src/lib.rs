@@ -1,1 +1,53 @@
+//! The HTTP side of a host: one router over everything that is loaded.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use caplet_server::Host;
+//!
+//! let host = Host::builder().data("data").plugins("plugins").build().await?;
+//! let application = axum::Router::new().merge(host.router());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! axum::serve(listener, application).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The map, in the order in which a request meets it:
+//!
+//! - [`serve`]: sockets, their limits and their graceful end; `stall`: clients that do not read.
+//! - [`host`]: [`Host`], what all requests share, and how it is built; [`config`]: what can be set.
+//! - `request`: ids (`correlation`), limits of the head, the path's check (`path`, `percent`).
+//! - `api`: route, caller ([`token`], [`secret`]), access, query, headers, `body`, key
+//!   (`idempotency`), call.
+//! - `system`: the host's own endpoints; `openapi`: one document from all plugins.
+//! - `answer`, [`problem`]: what leaves the host; `metrics`: what is counted.
+//!
+//! What runs inside a plugin is `caplet-runtime`'s; there is no state outside of a [`Host`].
 
+#![deny(missing_docs)]
+
+mod answer;
+mod api;
+mod body;
+pub mod config;
+mod correlation;
+pub mod host;
+mod idempotency;
+mod metrics;
+mod openapi;
+mod path;
+mod percent;
+pub mod problem;
+mod query;
+mod request;
+pub mod secret;
+mod serve;
+mod stall;
+mod system;
+pub mod token;
+
+pub use config::Config;
+pub use host::{Builder, Error, Host};
+pub use problem::Problem;
+pub use serve::serve;
+pub use token::Claims;

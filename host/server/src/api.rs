@@ -1,0 +1,259 @@
+//! The way of a request to a plugin: plugin, route, caller, access, query, body, call, answer. What
+//! is checked here never reaches a plugin unchecked; what the request means is the plugin's.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use caplet_runtime::{
+    Access, Call, Fault, Generation, Identity, Matched, RouteId, RouteMatch, body_bytes_max,
+};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method};
+use hyper::body::Body;
+
+use crate::host::Shared;
+use crate::metrics::RequestMetrics;
+use crate::problem::{Answered, Problem};
+use crate::request::Exchange;
+use crate::{answer, body, idempotency, query};
+
+/// Where a plugin's assets lie below its own path.
+const ASSETS: &str = "/-/";
+
+/// Serves `rest`, the part of the normalised path below `/api/`. The counters are those of the
+/// plugin, when there is one.
+pub(crate) async fn serve<B>(
+    host: &Shared,
+    exchange: &Exchange<'_>,
+    rest: &str,
+    body: B,
+) -> (Option<Arc<RequestMetrics>>, Result<Answered, Problem>)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let (plugin, below) = rest.find('/').map_or((rest, "/"), |end| rest.split_at(end));
+    // The one look at the table: whatever is loaded meanwhile, this request stays with this
+    // generation to its end.
+    let Some(generation) = host.runtime.table().get(plugin).cloned() else {
+        return (None, Err(Problem::not_found()));
+    };
+    let metrics = host.metrics.plugin(plugin);
+    let answered = match below.strip_prefix(ASSETS) {
+        Some(asset) => serve_asset(&generation, exchange.parts, asset),
+        None => serve_route(host, exchange, generation, below, body).await,
+    };
+    (Some(metrics), answered)
+}
+
+fn serve_asset(generation: &Generation, parts: &Parts, path: &str) -> Result<Answered, Problem> {
+    let path = crate::percent::decode(path).map_err(|_| Problem::not_found())?;
+    let asset = generation.asset(&path).ok_or_else(Problem::not_found)?;
+    let allowed = [Method::GET, Method::HEAD, Method::OPTIONS];
+    match parts.method {
+        Method::GET | Method::HEAD => {}
+        Method::OPTIONS => return Ok(answer::options(&allowed)),
+        _ => return Err(Problem::method_not_allowed(&allowed)),
+    }
+    let tag = format!("\"{}\"", generation.digest());
+    let etag = HeaderValue::from_str(&tag).map_err(|_| Problem::internal())?;
+    let media_type = HeaderValue::from_str(&asset.media_type).map_err(|_| Problem::internal())?;
+    let content = Bytes::copy_from_slice(&asset.content);
+    Ok(answer::cacheable(&parts.headers, etag, media_type, content))
+}
+
+async fn serve_route<B>(
+    host: &Shared,
+    exchange: &Exchange<'_>,
+    generation: Arc<Generation>,
+    below: &str,
+    body: B,
+) -> Result<Answered, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let parts = exchange.parts;
+    let matched = match generation.route(&parts.method, below) {
+        RouteMatch::Found(matched) => matched,
+        RouteMatch::NotFound => return Err(Problem::not_found()),
+        RouteMatch::MethodNotAllowed(mut allowed) => {
+            allowed.push(Method::OPTIONS);
+            return if parts.method == Method::OPTIONS {
+                Ok(answer::options(&allowed))
+            } else {
+                Err(Problem::method_not_allowed(&allowed))
+            };
+        }
+    };
+    let identity = authenticate(host, exchange)?;
+    let authenticated = identity.is_some();
+    let call = read_call(host, exchange, &generation, matched, identity, body).await?;
+    let route = call.route;
+    match generation.clone().invoke(call).await {
+        Ok(answer) => Ok(answer::of_plugin(answer, authenticated)),
+        Err(fault) => {
+            report(exchange, &generation, route, &fault);
+            Err(Problem::from(&fault))
+        }
+    }
+}
+
+/// The caller, when the request has a token.
+fn authenticate(host: &Shared, exchange: &Exchange<'_>) -> Result<Option<Arc<Identity>>, Problem> {
+    let mut values = exchange.parts.headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        let detail = "The request has several Authorization headers.";
+        return Err(Problem::malformed("authorization-ambiguous", detail));
+    }
+    let token = value.to_str().ok().and_then(bearer).ok_or_else(Problem::token_invalid)?;
+    match host.tokens.verify(token) {
+        Ok(identity) => Ok(Some(Arc::new(identity))),
+        Err(reason) => {
+            tracing::debug!(request_id = %exchange.ids.request_id, %reason, "token refused");
+            Err(Problem::token_invalid())
+        }
+    }
+}
+
+/// The token of an `Authorization` header; the scheme's case does not matter.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_matches(' '))
+}
+
+/// Checks what the route asks for, in the order in which it costs least, and reads the body last.
+async fn read_call<B>(
+    host: &Shared,
+    exchange: &Exchange<'_>,
+    generation: &Generation,
+    matched: Matched,
+    identity: Option<Arc<Identity>>,
+    body: B,
+) -> Result<Call, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let parts = exchange.parts;
+    let route = generation.route_info(matched.route);
+    check_access(generation, &route.access, identity.as_deref())?;
+    let query = query::decode(parts.uri.query(), host.http.query_parameters_max)
+        .map_err(|refused| Problem::malformed("query-malformed", refused.to_string()))?;
+    let headers = asked_headers(&parts.headers, &route.headers)?;
+    let idempotency_key = idempotency_key(parts)?;
+    let bytes_max = usize::try_from(body_bytes_max(route)).unwrap_or(usize::MAX);
+    body::check_headers(&parts.headers, bytes_max)?;
+    let body = body::read(body, bytes_max, &host.http).await?;
+    let tenant = identity.as_ref().map_or_else(|| host.tenant.clone(), |who| who.tenant.clone());
+    Ok(Call {
+        request_id: exchange.ids.request_id.clone(),
+        trace_id: exchange.ids.trace_id.clone(),
+        identity,
+        tenant,
+        route: matched.route,
+        method: parts.method.clone(),
+        path: path_below_plugin(parts.uri.path()).to_owned(),
+        parameters: matched.parameters,
+        query,
+        headers,
+        body,
+        idempotency_key,
+    })
+}
+
+fn check_access(
+    generation: &Generation,
+    access: &Access,
+    identity: Option<&Identity>,
+) -> Result<(), Problem> {
+    match (access, identity) {
+        (Access::Public, _) | (Access::SignedIn, Some(_)) => Ok(()),
+        (Access::SignedIn | Access::Permission(_), None) => Err(Problem::token_missing()),
+        (Access::Permission(permission), Some(identity)) => {
+            if generation.permitted(identity, permission) {
+                Ok(())
+            } else {
+                Err(Problem::permission_missing(permission))
+            }
+        }
+    }
+}
+
+/// The headers that a route asked for, in the route's order.
+fn asked_headers(headers: &HeaderMap, asked: &[String]) -> Result<Vec<(String, String)>, Problem> {
+    let mut found = Vec::new();
+    for name in asked {
+        for value in headers.get_all(name.as_str()) {
+            let value = std::str::from_utf8(value.as_bytes()).map_err(|_| {
+                Problem::malformed("header-malformed", format!("The header {name} is not UTF-8."))
+            })?;
+            found.push((name.clone(), value.to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+fn idempotency_key(parts: &Parts) -> Result<Option<String>, Problem> {
+    if !matches!(parts.method, Method::POST | Method::PATCH) {
+        return Ok(None);
+    }
+    idempotency::key(&parts.headers).map_err(|_| {
+        let detail = "The Idempotency-Key must be one text of 1 to 255 visible ASCII characters.";
+        Problem::malformed("idempotency-key-malformed", detail)
+    })
+}
+
+/// What follows `/api/<plugin>` in a path, as it was sent.
+fn path_below_plugin(path: &str) -> &str {
+    path.match_indices('/').nth(2).map_or("/", |(begin, _)| &path[begin..])
+}
+
+/// Tells the operator what the caller is not told.
+fn report(exchange: &Exchange<'_>, generation: &Generation, route: RouteId, fault: &Fault) {
+    let operation = generation.route_info(route).operation.as_str();
+    tracing::warn!(
+        request_id = %exchange.ids.request_id,
+        plugin = generation.name(),
+        version = generation.version(),
+        operation,
+        code = fault.code(),
+        "{fault}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_path_below_the_plugin() {
+        for (path, below) in [
+            ("/api/comments", "/"),
+            ("/api/comments/", "/"),
+            ("/api/comments/%7E1/b", "/%7E1/b"),
+            ("/%61pi/comments/x", "/x"),
+        ] {
+            assert_eq!(path_below_plugin(path), below);
+        }
+    }
+
+    #[test]
+    fn reads_bearer_tokens_of_any_case() {
+        assert_eq!(bearer("Bearer abc"), Some("abc"));
+        assert_eq!(bearer("bearer  abc "), Some("abc"));
+        assert_eq!(bearer("Basic abc"), None);
+        assert_eq!(bearer("abc"), None);
+    }
+
+    #[test]
+    fn passes_on_only_what_was_asked_for() {
+        let mut headers = HeaderMap::new();
+        headers.append("accept", "a".parse().unwrap());
+        headers.append("accept", "b".parse().unwrap());
+        headers.append("cookie", "secret".parse().unwrap());
+        let asked = asked_headers(&headers, &["accept".into(), "if-match".into()]).unwrap();
+        assert_eq!(asked, [("accept".into(), "a".into()), ("accept".into(), "b".into())]);
+        headers.append("if-match", HeaderValue::from_bytes(b"\xff").unwrap());
+        assert!(asked_headers(&headers, &["if-match".into()]).is_err());
+    }
+}

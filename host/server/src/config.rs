@@ -1,0 +1,133 @@
+//! What an operator may set about a host. Where the values come from (file, environment, flags) is
+//! the command line's; limits of plugins are defined by the runtime.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use caplet_runtime::{EngineOptions, Limits, PluginOptions};
+use serde::Deserialize;
+
+use crate::secret::Secret;
+
+/// Everything about a host but where it listens and where it keeps its files.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How callers prove who they are.
+    pub auth: Auth,
+    /// Limits of connections and requests.
+    pub http: Http,
+    /// The size of the engine's pool of instances.
+    pub engine: EngineOptions,
+    /// Limits of every plugin.
+    pub limits: Limits,
+    /// From role to the permissions it grants: names such as `comments.moderate`, `comments.*` for
+    /// all of a plugin's, `*` for all.
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// What is set for single plugins, by the plugin's name.
+    pub plugin: BTreeMap<String, PluginOptions>,
+}
+
+/// How callers prove who they are: a bearer token, a JWT signed with HS256.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// The secret that signs tokens, at least 32 bytes. Neither this nor the file given: the host
+    /// makes one and keeps it as `token.key` in its data directory.
+    pub hs256_secret: Option<Secret>,
+    /// A file that holds the secret; a line break at its end is not part of it.
+    pub hs256_secret_file: Option<PathBuf>,
+    /// The `iss` that tokens must have. Not given: any or none.
+    pub issuer: Option<String>,
+    /// The `aud` that tokens must have. Not given: tokens that have one are refused, because they
+    /// are meant for somebody else.
+    pub audience: Option<String>,
+}
+
+/// Limits of connections and requests.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Connections at once; further ones wait in the kernel's queue.
+    pub connections_max: usize,
+    /// HTTP/2 streams at once on one connection.
+    pub streams_max: u32,
+    /// How long a connection may take to send the head of a request, or to send a next one, in
+    /// milliseconds; then it is closed.
+    pub header_read_ms_max: u64,
+    /// The head of a request, in bytes, at least 8 192; more is answered 431.
+    pub header_bytes_max: usize,
+    /// Path and query together, in bytes; more is answered 414.
+    pub url_bytes_max: usize,
+    /// Parameters in a query; more is answered 400.
+    pub query_parameters_max: usize,
+    /// How long a body may take whatever its rate, in milliseconds.
+    pub body_grace_ms: u64,
+    /// The rate that a body must hold after the grace, in bytes a second; slower is answered 408.
+    pub body_bytes_per_second_min: u64,
+    /// How long a client may leave an answer unread, in milliseconds; then the connection is closed.
+    pub write_stall_ms_max: u64,
+    /// How long requests in flight may go on once the host is told to stop, in milliseconds.
+    pub shutdown_grace_ms: u64,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            connections_max: 8_192,
+            streams_max: 128,
+            header_read_ms_max: 10_000,
+            header_bytes_max: 64 << 10,
+            url_bytes_max: 8 << 10,
+            query_parameters_max: 100,
+            body_grace_ms: 5_000,
+            body_bytes_per_second_min: 1_024,
+            write_stall_ms_max: 30_000,
+            shutdown_grace_ms: 30_000,
+        }
+    }
+}
+
+impl Http {
+    /// How long a connection may take to send the head of a request.
+    #[must_use]
+    pub fn header_read_time(&self) -> Duration {
+        Duration::from_millis(self.header_read_ms_max)
+    }
+
+    /// How long a client may leave an answer unread.
+    #[must_use]
+    pub fn write_stall_time(&self) -> Duration {
+        Duration::from_millis(self.write_stall_ms_max)
+    }
+
+    /// How long after its beginning a body of which `received_bytes` have come may take to go on.
+    #[must_use]
+    pub fn body_time(&self, received_bytes: usize) -> Duration {
+        let received_bytes = u64::try_from(received_bytes).unwrap_or(u64::MAX);
+        let earned_ms =
+            received_bytes.saturating_mul(1_000) / self.body_bytes_per_second_min.max(1);
+        Duration::from_millis(self.body_grace_ms.saturating_add(earned_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_earns_time_with_every_byte() {
+        let http = Http::default();
+        assert_eq!(http.body_time(0), Duration::from_secs(5));
+        assert_eq!(http.body_time(10 * 1_024), Duration::from_secs(15));
+        let unlimited = Http { body_bytes_per_second_min: 0, ..http };
+        assert_eq!(unlimited.body_time(1), Duration::from_millis(6_000));
+    }
+
+    #[test]
+    fn refuses_keys_it_does_not_know() {
+        let error = serde_json::from_str::<Config>(r#"{"http":{"colour":1}}"#).unwrap_err();
+        assert!(error.to_string().contains("colour"), "{error}");
+    }
+}

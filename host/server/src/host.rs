@@ -1,0 +1,306 @@
+//! A host: the runtime, who may call it, and what it shares with every request. How it listens is in
+//! [`crate::serve`]; what a request passes through, in [`crate::request`].
+
+use std::convert::Infallible;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use caplet_runtime::{
+    Authorizer, Clock, DEFAULT_TENANT, Folder, Options, RolePermissions, Runtime, SystemClock,
+    prometheus,
+};
+use caplet_store::Store;
+use caplet_store::sqlite::{self, Sqlite};
+use http::Request;
+use hyper::body::Body;
+
+use crate::config::{Config, Http};
+use crate::metrics::Metrics;
+use crate::problem::Answered;
+use crate::system::DocumentCache;
+use crate::token::{self, Claims, Tokens};
+use crate::{request, secret};
+
+/// Why a host cannot start. The texts name the setting, file or directory and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The secret that signs tokens.
+    #[error("{0}")]
+    Secret(#[from] secret::Error),
+    /// The databases of the plugins.
+    #[error("{0}")]
+    Store(#[from] caplet_store::Error),
+    /// The engine or its cache.
+    #[error("{0}")]
+    Runtime(#[from] caplet_runtime::Error),
+    /// The plugin folder.
+    #[error("the plugin folder `{}` cannot be read: {reason}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The counters.
+    #[error("the counters cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A host of plugins. Cheap to clone; all clones are the same host. Several may live in one process.
+#[derive(Clone)]
+pub struct Host {
+    shared: Arc<Shared>,
+}
+
+/// What every request shares.
+pub(crate) struct Shared {
+    pub(crate) runtime: Runtime,
+    pub(crate) tokens: Tokens,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) http: Http,
+    pub(crate) metrics: Metrics,
+    pub(crate) document: DocumentCache,
+    /// The tenant of callers without a token.
+    pub(crate) tenant: Arc<str>,
+    phase: AtomicU8,
+    folder: Option<Folder>,
+}
+
+/// Where a host is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// The plugin folder is being read for the first time.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It finishes what runs and takes nothing new.
+    Draining,
+}
+
+/// What a host is made of. Made by [`Host::builder`].
+pub struct Builder {
+    config: Config,
+    data: Option<PathBuf>,
+    plugins: Option<PathBuf>,
+    store: Option<Arc<dyn Store>>,
+    authorizer: Option<Arc<dyn Authorizer>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Builder {
+    /// What the operator sets. Without it: the defaults.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// The directory that the host keeps its files in, made when it is missing. Without it nothing
+    /// outlives the host.
+    #[must_use]
+    pub fn data(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.data = Some(directory.into());
+        self
+    }
+
+    /// The folder whose `.wasm` files are loaded and followed, made when it is missing. Without it
+    /// plugins are loaded through [`Host::runtime`].
+    #[must_use]
+    pub fn plugins(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.plugins = Some(folder.into());
+        self
+    }
+
+    /// Where plugins keep their data, instead of files in the data directory.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Who holds which permission, instead of [`Config::roles`].
+    #[must_use]
+    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.authorizer = Some(authorizer);
+        self
+    }
+
+    /// The clock that tokens are checked by and plugins see, instead of the machine's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts the host. It serves at once; [`Host::ready`] tells when the plugin folder has been
+    /// read for the first time.
+    ///
+    /// # Errors
+    /// Why it cannot start.
+    pub async fn build(self) -> Result<Host, Error> {
+        let Self { config, data, plugins, store, authorizer, clock } = self;
+        let store = match store {
+            Some(store) => store,
+            None => open_store(data.as_deref())?,
+        };
+        let secret = secret::load(&config.auth, data.as_deref())?;
+        let roles = || Arc::new(RolePermissions::new(config.roles.clone()));
+        let authorizer = authorizer.unwrap_or_else(|| roles());
+        let options = Options {
+            cache: data.map(|data| data.join("cache")),
+            limits: config.limits,
+            plugins: config.plugin,
+            engine: config.engine,
+            authorizer,
+            clock: clock.clone(),
+            ..Options::new(store)
+        };
+        let runtime = options.start()?;
+        let folder = plugins.map(|path| follow(&runtime, path)).transpose()?;
+        let shared = Arc::new(Shared {
+            tokens: Tokens::new(&secret, &config.auth, clock.clone()),
+            metrics: Metrics::new(runtime.metrics())?,
+            document: DocumentCache::empty(),
+            tenant: Arc::from(DEFAULT_TENANT),
+            phase: AtomicU8::new(Phase::Starting as u8),
+            http: config.http,
+            runtime,
+            clock,
+            folder,
+        });
+        let host = Host { shared };
+        tokio::spawn({
+            let host = host.clone();
+            async move { host.ready().await }
+        });
+        Ok(host)
+    }
+}
+
+fn open_store(data: Option<&Path>) -> Result<Arc<dyn Store>, Error> {
+    let options = match data {
+        Some(data) => sqlite::Options::directory(data.join("databases")),
+        None => sqlite::Options::temporary(),
+    };
+    Ok(Arc::new(Sqlite::open(options)?))
+}
+
+fn follow(runtime: &Runtime, path: PathBuf) -> Result<Folder, Error> {
+    let failed = |reason| Error::Folder { path: path.clone(), reason };
+    std::fs::create_dir_all(&path).map_err(failed)?;
+    runtime.follow(path.clone()).map_err(failed)
+}
+
+impl Host {
+    /// Begins to make a host.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder {
+            config: Config::default(),
+            data: None,
+            plugins: None,
+            store: None,
+            authorizer: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The host as a router, to be served, nested or merged in an axum application. Below a prefix
+    /// the paths in answers (`/openapi.json`, `/`) do not know of the prefix.
+    pub fn router(&self) -> axum::Router {
+        axum::Router::new().fallback_service(self.clone())
+    }
+
+    /// Serves one request without a socket.
+    pub async fn handle<B>(&self, request: Request<B>) -> Answered
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        request::respond(&self.shared, request).await
+    }
+
+    /// Loads, removes and lists plugins.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.shared.runtime
+    }
+
+    /// A token that this host takes, valid for `ttl`.
+    ///
+    /// # Errors
+    /// The claim that is not allowed.
+    pub fn issue_token(&self, claims: &Claims, ttl: Duration) -> Result<String, token::Refused> {
+        self.shared.tokens.issue(claims, ttl)
+    }
+
+    /// Waits until the plugin folder has been read for the first time.
+    pub async fn ready(&self) {
+        if let Some(folder) = &self.shared.folder {
+            folder.first_scan().await;
+        }
+        self.shared.enter(Phase::Starting, Phase::Ready);
+    }
+
+    /// Tells those who ask at `/readyz` to send no more requests. Requests that come are served.
+    pub fn begin_draining(&self) {
+        self.shared.phase.store(Phase::Draining as u8, Ordering::Relaxed);
+    }
+
+    /// Ends the host: takes no new calls, waits for those that run, at most `grace`, and closes the
+    /// databases. Returns whether all finished in time. May be called more than once.
+    pub async fn shutdown(&self, grace: Duration) -> bool {
+        self.begin_draining();
+        self.shared.runtime.shutdown(grace).await
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
+    }
+}
+
+impl Shared {
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Starting,
+            1 => Phase::Ready,
+            _ => Phase::Draining,
+        }
+    }
+
+    fn enter(&self, from: Phase, to: Phase) {
+        let order = Ordering::Relaxed;
+        // It fails when the host has gone further meanwhile, which is then what counts.
+        let _gone_further = self.phase.compare_exchange(from as u8, to as u8, order, order);
+    }
+
+    /// The files in the plugin folder that are not loaded, by name, and why.
+    pub(crate) fn failed_files(&self) -> Vec<(String, String)> {
+        let statuses = self.folder.as_ref().map(Folder::statuses).unwrap_or_default();
+        statuses.into_iter().filter_map(|status| Some((status.file, status.error?))).collect()
+    }
+}
+
+impl<B> tower::Service<Request<B>> for Host
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    type Response = Answered;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answered, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let host = self.clone();
+        Box::pin(async move { Ok(host.handle(request).await) })
+    }
+}

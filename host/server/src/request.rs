@@ -1,0 +1,113 @@
+//! One request from its head to its answer, whatever it asks for: ids, limits of the head, the path's
+//! check, the choice between plugins and host, and the end that every answer shares.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use http::request::Parts;
+use http::{Request, StatusCode};
+use hyper::body::Body;
+
+use crate::correlation::Correlation;
+use crate::host::Shared;
+use crate::metrics::RequestMetrics;
+use crate::problem::{Answered, Problem};
+use crate::{answer, api, path, system};
+
+/// Header fields of a request; more is answered 431. The same number as hyper's for HTTP/1.
+const HEADERS_MAX: usize = 100;
+
+/// Below this lie the plugins.
+const API: &str = "/api/";
+
+/// A request's head and its ids.
+pub(crate) struct Exchange<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) ids: &'a Correlation,
+}
+
+/// Serves one request. Never fails: what goes wrong is an answer, too.
+pub(crate) async fn respond<B>(host: &Shared, request: Request<B>) -> Answered
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let began = Instant::now();
+    let ids = Correlation::of(request.headers(), host.clock.now_ms());
+    let (parts, body) = request.into_parts();
+    let exchange = Exchange { parts: &parts, ids: &ids };
+    let served = AssertUnwindSafe(dispatch(host, &exchange, body)).catch_unwind().await;
+    let (metrics, answered) = served.unwrap_or_else(|panic| {
+        report_panic(&exchange, &*panic);
+        (None, Err(Problem::internal()))
+    });
+    let mut response = answered.unwrap_or_else(|problem| problem.into_response(&ids.request_id));
+    answer::finish(&mut response, &parts.method);
+    ids.write(response.headers_mut());
+    let took = began.elapsed();
+    metrics.as_ref().unwrap_or(&host.metrics.host).finished(response.status(), took);
+    log_access(&exchange, response.status(), took);
+    response
+}
+
+async fn dispatch<B>(
+    host: &Shared,
+    exchange: &Exchange<'_>,
+    body: B,
+) -> (Option<Arc<RequestMetrics>>, Result<Answered, Problem>)
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let path = match check_head(host, exchange.parts) {
+        Ok(path) => path,
+        Err(problem) => return (None, Err(problem)),
+    };
+    match path.strip_prefix(API) {
+        Some(rest) => api::serve(host, exchange, rest, body).await,
+        None => (None, system::serve(host, exchange, &path)),
+    }
+}
+
+fn check_head<'a>(host: &Shared, parts: &'a Parts) -> Result<std::borrow::Cow<'a, str>, Problem> {
+    let url_bytes = parts.uri.path_and_query().map_or(0, |url| url.as_str().len());
+    if url_bytes > host.http.url_bytes_max {
+        let detail = format!("The URL is longer than {} bytes.", host.http.url_bytes_max);
+        return Err(Problem::new(StatusCode::URI_TOO_LONG, "url-too-long", detail));
+    }
+    if parts.headers.len() > HEADERS_MAX {
+        let detail = format!("The request has more than {HEADERS_MAX} header fields.");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(Problem::new(status, "headers-too-many", detail));
+    }
+    path::normalise(parts.uri.path())
+        .map_err(|refused| Problem::malformed("path-malformed", refused.to_string()))
+}
+
+fn log_access(exchange: &Exchange<'_>, status: StatusCode, took: Duration) {
+    tracing::debug!(
+        target: "caplet::access",
+        request_id = %exchange.ids.request_id,
+        trace_id = %exchange.ids.trace_id,
+        method = %exchange.parts.method,
+        path = exchange.parts.uri.path(),
+        status = status.as_u16(),
+        took_us = took.as_micros(),
+    );
+}
+
+fn report_panic(exchange: &Exchange<'_>, panic: &(dyn Any + Send)) {
+    let message = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
+    tracing::error!(
+        request_id = %exchange.ids.request_id,
+        method = %exchange.parts.method,
+        path = exchange.parts.uri.path(),
+        "the host panicked: {message}"
+    );
+}
