@@ -11,6 +11,37 @@
 //! - [`gate`]: which statements a plugin may run at all, decided by a parser.
 //! - [`json`]: rows as JSON bytes.
 //! - [`sqlite`]: the embedded backend, one file a plugin.
+//!
+//! ```
+//! use std::{sync::Arc, time::{Duration, Instant}};
+//! use caplet_store::sqlite::{Options, Sqlite};
+//! use caplet_store::{Begin, Limits, Migration, Mode, Store, Value};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let store = Sqlite::open(Options::temporary())?;
+//! let database = store.open("notes", Limits::default()).await?;
+//! database
+//!     .migrate(&[Migration {
+//!         number: 1,
+//!         name: "notes".into(),
+//!         sql: "CREATE TABLE notes (tenant TEXT NOT NULL, body TEXT NOT NULL)".into(),
+//!         postgres: None,
+//!     }])
+//!     .await?;
+//! let begin = Begin {
+//!     mode: Mode::Write,
+//!     tenant: Arc::from("acme"),
+//!     deadline: Instant::now() + Duration::from_secs(10),
+//! };
+//! let mut write = database.begin(begin).await?;
+//! let sql = "INSERT INTO notes (tenant, body) VALUES ($tenant, $1)";
+//! write.execute(sql, &[Value::Text("hello".into())]).await?;
+//! let page = write.query_json("SELECT body FROM notes WHERE tenant = $tenant", &[], 20).await?;
+//! assert_eq!(page.items, br#"[{"body":"hello"}]"#);
+//! write.commit().await?;
+//! # caplet_store::Result::Ok(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![deny(missing_docs)]
 
@@ -98,8 +129,9 @@ pub enum Mode {
 /// The transaction of one invocation. Dropping it rolls it back.
 ///
 /// A statement that fails has no effect and leaves the transaction usable, except after
-/// [`Error::Retry`], [`Error::Unavailable`], and [`Error::Timeout`] of a whole transaction: then
-/// everything was rolled back and each further call returns the same error.
+/// [`Error::Retry`], [`Error::Unavailable`], [`Error::Timeout`] of a whole transaction or of a
+/// statement that writes, and [`Error::DiskFull`] when the engine had to undo more than the
+/// statement: then everything was rolled back and each further call returns the same error.
 #[async_trait]
 pub trait Transaction: Send {
     /// Runs one statement and returns its rows. Limits: [`Limits::rows_max`], [`Limits::result_bytes_max`].

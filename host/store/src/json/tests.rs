@@ -124,21 +124,24 @@ proptest! {
         name in "[^:]{1,8}",
         texts in proptest::collection::vec(".*", 0..5),
         integer in any::<i64>(),
-        real in proptest::num::f64::NORMAL,
     ) {
         let second = format!("{name}2");
-        let third = format!("{name}3");
-        let rows: Vec<[ValueRef<'_>; 3]> = texts
-            .iter()
-            .map(|text| [ValueRef::Text(text), ValueRef::Integer(integer), ValueRef::Real(real)])
-            .collect();
+        let rows: Vec<[ValueRef<'_>; 2]> =
+            texts.iter().map(|text| [ValueRef::Text(text), ValueRef::Integer(integer)]).collect();
         let rows: Vec<&[ValueRef<'_>]> = rows.iter().map(|row| &row[..]).collect();
-        let page = page(&[&name, &second, &third], &rows).unwrap();
-        let expected: Vec<_> = texts
-            .iter()
-            .map(|text| json!({ &name: text, &second: integer, &third: real }))
-            .collect();
+        let page = page(&[&name, &second], &rows).unwrap();
+        let expected: Vec<_> =
+            texts.iter().map(|text| json!({ &name: text, &second: integer })).collect();
         prop_assert_eq!(items(&page), json!(expected));
+    }
+
+    // serde_json's own parser may miss the nearest number by one bit, the standard library's does not.
+    #[test]
+    fn a_number_is_written_with_every_bit(real in proptest::num::f64::NORMAL) {
+        let page = page(&["a"], &[&[ValueRef::Real(real)]]).unwrap();
+        let text = String::from_utf8(page.items).unwrap();
+        let digits = text.strip_prefix("[{\"a\":").unwrap().strip_suffix("}]").unwrap();
+        prop_assert_eq!(digits.parse::<f64>().unwrap().to_bits(), real.to_bits());
     }
 
     #[test]

@@ -83,8 +83,12 @@ fn may_plugin(context: &AuthContext<'_>) -> bool {
 /// those cannot be told from the migration's, so the names in them are left to the gate and to
 /// SQLite's defensive mode.
 fn may_migration(context: &AuthContext<'_>) -> bool {
+    // The context of this one names a column where others name the database.
+    if let AuthAction::AlterTable { database_name, table_name } = context.action {
+        return database_name == "main" && !has_prefix(table_name, "caplet_");
+    }
     if context.database_name.is_some_and(|name| name != "main") {
-        return false;
+        return is_own_look_at_temporary_tables(context);
     }
     match context.action {
         AuthAction::Select | AuthAction::Recursive | AuthAction::Reindex { .. } => true,
@@ -94,7 +98,6 @@ fn may_migration(context: &AuthContext<'_>) -> bool {
         | AuthAction::Delete { table_name }
         | AuthAction::CreateTable { table_name }
         | AuthAction::DropTable { table_name }
-        | AuthAction::AlterTable { table_name, .. }
         | AuthAction::CreateIndex { table_name, .. }
         | AuthAction::DropIndex { table_name, .. } => !has_prefix(table_name, "caplet_"),
         AuthAction::CreateView { view_name } | AuthAction::DropView { view_name } => {
@@ -104,6 +107,16 @@ fn may_migration(context: &AuthContext<'_>) -> bool {
             function_name.starts_with("sqlite_")
                 || matches!(function_name, "printf" | "quote" | "like")
                 || is_allowed_function(function_name)
+        }
+        _ => false,
+    }
+}
+
+/// `ALTER TABLE … RENAME` also renames in temporary views and triggers, of which there are none.
+fn is_own_look_at_temporary_tables(context: &AuthContext<'_>) -> bool {
+    match context.action {
+        AuthAction::Read { table_name, .. } | AuthAction::Update { table_name, .. } => {
+            context.database_name == Some("temp") && has_prefix(table_name, "sqlite_temp_")
         }
         _ => false,
     }

@@ -86,6 +86,11 @@ impl Connection {
         &self.raw
     }
 
+    #[cfg(test)]
+    pub(super) fn raw_mut(&mut self) -> &mut rusqlite::Connection {
+        &mut self.raw
+    }
+
     pub(super) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }

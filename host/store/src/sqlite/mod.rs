@@ -181,3 +181,6 @@ fn closed() -> Error {
 fn past_deadline() -> Error {
     Error::Timeout("the transaction ran past its deadline".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

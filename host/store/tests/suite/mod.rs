@@ -1,12 +1,24 @@
 //! The scenarios, and what they share.
 
-pub mod basics;
+pub mod attacks;
+pub mod constraints;
+pub mod keys;
+pub mod migrations;
+pub mod operation;
+pub mod time;
+pub mod transactions;
+pub mod values;
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use caplet_store::sqlite::{Options, Sqlite, Statistics};
-use caplet_store::{Begin, Database, Limits, Migration, Mode, Result, Store, Transaction, Value};
+use caplet_store::{
+    Begin, Database, Limits, Migration, Mode, Result, Rows, Store, Transaction, Value,
+};
 
 /// A store on fresh ground.
 pub struct Ground {
@@ -42,6 +54,9 @@ impl Ground {
         Notes { database }
     }
 }
+
+/// No ids at all.
+pub const NONE: [i64; 0] = [];
 
 pub fn migration(number: u32, sql: &str) -> Migration {
     Migration { number, name: format!("step {number}"), sql: sql.to_owned(), postgres: None }
@@ -80,6 +95,15 @@ impl Notes {
         self.begin(Mode::Write).await.unwrap()
     }
 
+    /// Inserts rows with these ids and commits.
+    pub async fn add(&self, ids: impl IntoIterator<Item = i64>) {
+        let mut write = self.write().await;
+        for id in ids {
+            insert(&mut *write, id).await.unwrap();
+        }
+        write.commit().await.unwrap();
+    }
+
     /// The ids in the table, as a new reader sees them.
     pub async fn ids(&self) -> Vec<i64> {
         let mut read = self.read().await;
@@ -101,17 +125,26 @@ pub async fn insert(transaction: &mut dyn Transaction, id: i64) -> Result<u64> {
 }
 
 pub async fn ids(transaction: &mut dyn Transaction) -> Vec<i64> {
-    let rows = transaction.query("SELECT id FROM notes ORDER BY id", &[]).await.unwrap();
-    rows.values.iter().map(integer).collect()
+    integers(&transaction.query("SELECT id FROM notes ORDER BY id", &[]).await.unwrap())
 }
 
-pub fn integer(value: &Value) -> i64 {
-    match value {
+pub fn integers(rows: &Rows) -> Vec<i64> {
+    let integer = |value: &Value| match value {
         Value::Integer(integer) => *integer,
         other => panic!("{other:?} is no integer"),
-    }
+    };
+    rows.values.iter().map(integer).collect()
 }
 
 pub fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
+}
+
+/// Polls a future once: the way to stand in a queue at a known place.
+pub async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    poll_fn(|context| match Pin::new(&mut *future).poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
