@@ -5,9 +5,11 @@
 //! - `plugins`: builds every guest into one folder.
 //! - `tidy`: layers and text rules that the compiler does not know.
 //! - `wit`: what a change of the contract breaks.
+//! - `bench`: the host against the same endpoints written by hand.
 //!
 //! Nothing here is part of the host, and no crate of the host or of a plugin may use it.
 
+mod bench;
 mod command;
 mod finding;
 mod guests;
@@ -47,6 +49,8 @@ enum Command {
     Tidy,
     /// Compare the contract with its released versions and check its rules.
     Wit,
+    /// Compare the host with hand-written rivals, and print the ratios.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +74,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Tidy => tidy::run(&workspace)?,
         Command::Wit => wit::run(&workspace)?,
+        Command::Bench(options) => bench::run(&workspace, &options)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one question to the host may take.
 const QUESTION_TIME: Duration = Duration::from_secs(2);
 
+/// How much of an answer is read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
 /// Where the host listens.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Address {
@@ -140,6 +143,9 @@ fn is_ready(address: &SocketAddr) -> std::io::Result<bool> {
     stream.write_all(request.as_bytes())?;
     let mut line = [0; 12];
     stream.read_exact(&mut line)?;
+    // Hanging up on the rest would reset the connection while the host still writes. The status is
+    // known, whatever comes of the rest.
+    let _ = stream.take(ANSWER_BYTES_MAX).read_to_end(&mut Vec::new());
     Ok(line == *b"HTTP/1.1 200")
 }
 

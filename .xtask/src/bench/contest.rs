@@ -1,0 +1,134 @@
+//! Sides that answer the same under the same load, in turns.
+
+use super::{
+    data::Data,
+    load::{Answer, Load, Measured, ask},
+    server::Server,
+    stage::Stage,
+};
+use anyhow::{Context, Result, bail};
+
+/// Who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Host,
+    /// A rival by its command; most want the file of the comments.
+    Rival {
+        command: &'static str,
+        wants_database: bool,
+    },
+}
+
+impl Side {
+    /// How it is called in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "caplet",
+            Self::Rival { command: "constant", .. } => "axum",
+            Self::Rival { command: "list-sqlx", .. } => "axum + sqlx",
+            Self::Rival { .. } => "axum + rusqlite",
+        }
+    }
+
+    fn start(self, stage: &Stage) -> Result<Server> {
+        match self {
+            Self::Host => stage.host(),
+            Self::Rival { command, wants_database: false } => stage.rival(&[command]),
+            Self::Rival { command, wants_database: true } => {
+                stage.rival(&[command.as_ref(), stage.rivals_database().as_os_str()])
+            }
+        }
+    }
+}
+
+/// A comparison.
+pub struct Contest<'a> {
+    pub name: &'static str,
+    pub sides: &'a [Side],
+    pub load: Load,
+    /// The database that each round begins with.
+    pub data: Option<&'a Data<'a>>,
+    /// The status of each answer.
+    pub status: u16,
+    /// Members of the answer that differ each time.
+    pub differing: &'static [&'static str],
+}
+
+impl Contest<'_> {
+    /// Measures all sides in all rounds. What comes back is in the order of the sides.
+    pub fn run(&self, stage: &Stage) -> Result<Vec<Vec<Measured>>> {
+        let mut measured = vec![Vec::new(); self.sides.len()];
+        let mut expected = None;
+        for round in 0..stage.rounds {
+            for index in turns(round, self.sides.len()) {
+                let side = self.sides[index];
+                let once = self.measure(side, stage, &mut expected);
+                let once = once.with_context(|| format!("{}: {}", self.name, side.name()))?;
+                println!(
+                    "{}, round {} of {}: {}: {:.0} requests/s",
+                    self.name,
+                    round + 1,
+                    stage.rounds,
+                    side.name(),
+                    once.requests_per_s
+                );
+                measured[index].push(once);
+            }
+        }
+        Ok(measured)
+    }
+
+    fn measure(
+        &self,
+        side: Side,
+        stage: &Stage,
+        expected: &mut Option<Answer>,
+    ) -> Result<Measured> {
+        if let Some(data) = self.data {
+            data.restore()?;
+        }
+        let server = side.start(stage)?;
+        let answer = self.answer(&server)?;
+        match expected {
+            None => *expected = Some(answer),
+            Some(expected) if *expected != answer => {
+                bail!("it answers {answer:#?}, but another side answers {expected:#?}")
+            }
+            Some(_) => {}
+        }
+        let measured = self.load.run(server.url(), stage.seconds, &stage.folder.join("wrk.lua"))?;
+        server.stop()?;
+        Ok(measured)
+    }
+
+    fn answer(&self, server: &Server) -> Result<Answer> {
+        let request = self.load.requests.first().context("a load has requests")?;
+        let answer = ask(&ureq::Agent::new_with_defaults(), server.url(), request)?;
+        if answer.status != self.status {
+            bail!("the status is not {}: {answer:?}", self.status);
+        }
+        Ok(answer.without(self.differing))
+    }
+}
+
+/// The order of the sides: turned around in every other round, so that none is always the one after
+/// another.
+fn turns(round: u32, n_sides: usize) -> Vec<usize> {
+    let mut turns: Vec<usize> = (0..n_sides).collect();
+    if round % 2 == 1 {
+        turns.reverse();
+    }
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turns;
+
+    #[test]
+    fn each_round_turns_the_order_around() {
+        assert_eq!(turns(0, 3), [0, 1, 2]);
+        assert_eq!(turns(1, 3), [2, 1, 0]);
+        assert_eq!(turns(2, 3), [0, 1, 2]);
+    }
+}

@@ -1,0 +1,214 @@
+//! Requests: asked once, to see what a side answers, and by `wrk` as fast as it can.
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use serde_json::Value;
+use std::{fs, path::Path, process::Stdio};
+
+use crate::command::{output, program};
+
+/// How long a side is loaded before it is measured, in seconds.
+const WARM_UP_SECONDS: u32 = 1;
+
+/// Threads of the load generator. More would take the time of the side that is measured.
+const THREADS_MAX: u32 = 2;
+
+/// What `wrk` prints at the end, besides its own text: one line of JSON.
+const DONE: &str = r#"
+done = function(summary, latency, requests)
+  local errors = summary.errors
+  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+  io.write(string.format('{"requests":%d,"time_us":%d,"p99_us":%d,"failed":%d}\n',
+    summary.requests, summary.duration, latency:percentile(99), failed))
+end
+"#;
+
+/// What all sides are asked.
+#[derive(Debug, Clone)]
+pub struct Request {
+    path: String,
+    /// JSON and a token, for a POST.
+    posted: Option<(String, String)>,
+}
+
+impl Request {
+    /// A GET without a token.
+    pub fn get(path: &str) -> Self {
+        Self { path: path.to_owned(), posted: None }
+    }
+
+    /// A POST of JSON with a token.
+    pub fn post(path: &str, json: String, token: &str) -> Self {
+        Self { path: path.to_owned(), posted: Some((json, token.to_owned())) }
+    }
+}
+
+/// What a side answered.
+#[derive(Debug, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub media_type: String,
+    pub json: Value,
+}
+
+impl Answer {
+    /// The answer without members that differ each time.
+    pub fn without(mut self, members: &[&str]) -> Self {
+        if let Value::Object(object) = &mut self.json {
+            object.retain(|name, _| !members.contains(&name.as_str()));
+        }
+        self
+    }
+}
+
+/// Asks a side once. Any status is an answer.
+pub fn ask(agent: &ureq::Agent, url: &str, request: &Request) -> Result<Answer> {
+    let url = format!("{url}{}", request.path);
+    let answer = match &request.posted {
+        None => agent.get(&url).config().http_status_as_error(false).build().call(),
+        Some((json, token)) => agent
+            .post(&url)
+            .config()
+            .http_status_as_error(false)
+            .build()
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"))
+            .send(json),
+    };
+    let mut answer = answer.with_context(|| format!("{url} is not answered"))?;
+    let status = answer.status().as_u16();
+    let media_type = answer.body().mime_type().unwrap_or_default().to_owned();
+    let text = answer.body_mut().read_to_string()?;
+    let json = serde_json::from_str(&text)
+        .with_context(|| format!("{url} is answered {status} without JSON: {text}"))?;
+    Ok(Answer { status, media_type, json })
+}
+
+/// A load: requests in turn, over connections that stay open.
+#[derive(Debug)]
+pub struct Load {
+    pub requests: Vec<Request>,
+    pub connections: u32,
+}
+
+/// What came of a load.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    pub requests_per_s: f64,
+    pub p99_ms: f64,
+}
+
+/// The line of [`DONE`].
+#[derive(Debug, Deserialize)]
+struct Summary {
+    requests: u64,
+    time_us: u64,
+    p99_us: f64,
+    failed: u64,
+}
+
+impl Load {
+    /// Warms a side up and measures it for some seconds. `script` is a file for what `wrk` is told.
+    ///
+    /// # Errors
+    /// When a single request fails or is answered with an error.
+    pub fn run(&self, url: &str, seconds: u32, script: &Path) -> Result<Measured> {
+        fs::write(script, self.script())?;
+        let url = format!("{url}{}", self.requests.first().context("a load has requests")?.path);
+        self.wrk(&url, WARM_UP_SECONDS, script)?;
+        let summary = self.wrk(&url, seconds, script)?;
+        let time_s = summary.time_us as f64 / 1e6;
+        let requests_per_s = summary.requests as f64 / time_s;
+        Ok(Measured { requests_per_s, p99_ms: summary.p99_us / 1e3 })
+    }
+
+    fn wrk(&self, url: &str, seconds: u32, script: &Path) -> Result<Summary> {
+        let mut command = program("wrk");
+        command.arg(format!("-t{}", THREADS_MAX.min(self.connections)));
+        command.arg(format!("-c{}", self.connections)).arg(format!("-d{seconds}s"));
+        let text = output(command.arg("-s").arg(script).arg(url).stdin(Stdio::null()))?;
+        let summary = summary(&text)?;
+        if summary.failed > 0 || summary.requests == 0 {
+            bail!("{} of {} requests to {url} failed", summary.failed, summary.requests);
+        }
+        Ok(summary)
+    }
+
+    /// What `wrk` is told in Lua. Without a function `request` it sends the same bytes again and
+    /// again, which costs it least.
+    fn script(&self) -> String {
+        if self.requests.iter().all(|request| request.posted.is_none()) {
+            return DONE.to_owned();
+        }
+        let formats = self.requests.iter().map(|request| {
+            let (json, token) = request.posted.as_ref().map_or(("", ""), |(j, t)| (j, t));
+            format!(
+                "  requests[#requests + 1] = wrk.format('POST', {}, {{['content-type'] = \
+                 'application/json', ['authorization'] = {}}}, {})\n",
+                lua(&request.path),
+                lua(&format!("Bearer {token}")),
+                lua(json)
+            )
+        });
+        let formats: String = formats.collect();
+        format!(
+            "local requests, turn = {{}}, 0\n\
+             init = function(arguments)\n{formats}end\n\
+             request = function()\n  turn = turn % #requests + 1\n  return requests[turn]\nend\n\
+             {DONE}"
+        )
+    }
+}
+
+fn summary(text: &str) -> Result<Summary> {
+    let line = text.lines().rfind(|line| line.starts_with('{'));
+    let line = line.with_context(|| format!("wrk did not say what it measured: {text}"))?;
+    serde_json::from_str(line).with_context(|| format!("wrk said {line}"))
+}
+
+/// A text in Lua's quotes.
+fn lua(text: &str) -> String {
+    let escape = |character| match character {
+        '\'' | '\\' => format!("\\{character}"),
+        '\n' => "\\n".to_owned(),
+        other => other.to_string(),
+    };
+    let escaped: String = text.chars().map(escape).collect();
+    format!("'{escaped}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, Load, Request, lua, summary};
+    use serde_json::json;
+
+    #[test]
+    fn texts_are_quoted_for_lua() {
+        assert_eq!(lua("it's\n\"\\n\""), r#"'it\'s\n"\\n"'"#);
+    }
+
+    #[test]
+    fn the_summary_is_found_below_what_wrk_says() {
+        let text = "Running 1s test\n{\"requests\":10,\"time_us\":5,\"p99_us\":1.5,\"failed\":0}\n";
+        assert_eq!(summary(text).unwrap().requests, 10);
+        assert!(summary("Running 1s test\n").is_err());
+    }
+
+    #[test]
+    fn only_what_is_posted_needs_a_function() {
+        let load = |request| Load { requests: vec![request], connections: 1 }.script();
+        assert!(!load(Request::get("/a")).contains("request = "));
+        let script = load(Request::post("/a", "{\"b\":1}".to_owned(), "t"));
+        assert!(script.contains("'Bearer t'") && script.contains("'{\"b\":1}'"), "{script}");
+    }
+
+    #[test]
+    fn answers_are_compared_without_what_differs_each_time() {
+        let answer = |id| {
+            let json = json!({ "id": id, "body": "b" });
+            Answer { status: 201, media_type: "application/json".to_owned(), json }
+        };
+        assert_ne!(answer(1), answer(2));
+        assert_eq!(answer(1).without(&["id"]), answer(2).without(&["id"]));
+    }
+}

@@ -1,0 +1,58 @@
+//! `cargo xtask bench`: the host against the same endpoints written by hand, on this machine, now.
+//!
+//! Each side is started alone, warmed up and put under the same load, in turns, several times; what
+//! counts is the ratio of the medians. Figures and no verdicts: a bar that is missed is shown and does
+//! not fail. What fails is a side that answers something else, or an error.
+//!
+//! - `stage`: what is built and where it runs; `server`: one side as a child process.
+//! - `data`: the comments in the database; `load`: requests, answers, and `wrk`.
+//! - `contest`: sides in turns; `benchmarks`: which there are; `call`: the one without HTTP.
+//! - `report`: the table and `results.json`.
+//!
+//! The hand-written sides are in `tests/rivals`.
+
+mod benchmarks;
+mod call;
+mod contest;
+mod data;
+mod load;
+mod machine;
+mod report;
+mod server;
+mod stage;
+
+use crate::workspace::Workspace;
+use anyhow::Result;
+use benchmarks::Benchmark;
+use clap::ValueEnum;
+use report::Report;
+use stage::Stage;
+
+/// What `cargo xtask bench` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// How often each side is measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// How long each side is measured in a round, in seconds.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: u32,
+    /// Which to run [default: all].
+    benchmarks: Vec<Benchmark>,
+}
+
+/// Builds everything, runs the benchmarks, prints their figures and writes them to
+/// `bench/results.json` in the target directory.
+pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let chosen = match &options.benchmarks[..] {
+        [] => Benchmark::value_variants(),
+        chosen => chosen,
+    };
+    let stage = Stage::build(workspace, options)?;
+    let mut report = Report::new(&stage)?;
+    for benchmark in chosen {
+        benchmark.run(workspace, &stage, &mut report)?;
+    }
+    print!("\n{}", report.table());
+    report.write(&stage.folder.join("results.json"))
+}

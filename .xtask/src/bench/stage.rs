@@ -1,0 +1,140 @@
+//! What the benchmarks need: the host, the rivals, the guests and the load generator, built or
+//! installed; and the folders they run in, below the target directory and so on a real disk.
+
+use super::{Options, server::Server};
+use crate::{
+    command::{artifacts, cargo, output, program, run, succeeds},
+    guests, host_binary, tools,
+    workspace::Workspace,
+};
+use anyhow::{Context, Result, bail};
+use rustix::process::geteuid;
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Signs the tokens that all sides take.
+const SECRET: &str = "only-for-benchmarks-on-the-loopback-interface";
+
+/// Everything that is ready to be run.
+pub struct Stage {
+    /// The folder of the benchmarks.
+    pub folder: PathBuf,
+    /// The folder of all guests.
+    pub guests: PathBuf,
+    /// How often each side is measured.
+    pub rounds: u32,
+    /// How long each side is measured in a round, in seconds.
+    pub seconds: u32,
+    caplet: PathBuf,
+    rivals: PathBuf,
+}
+
+impl Stage {
+    /// Builds and installs what is missing, and empties the folder of the benchmarks.
+    pub fn build(workspace: &Workspace, options: &Options) -> Result<Self> {
+        ensure_wrk()?;
+        tools::ensure_wasm_target()?;
+        let folder = workspace.target().join("bench");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).context("cannot empty the folder of the benchmarks")?;
+        }
+        fs::create_dir_all(&folder).context("cannot make the folder of the benchmarks")?;
+        let stage = Self {
+            guests: guests::collect(workspace)?,
+            caplet: host_binary::build(workspace, true)?,
+            rivals: build_rivals(workspace)?,
+            rounds: options.rounds,
+            seconds: options.seconds,
+            folder,
+        };
+        stage.install(&["comments", "constant-json"])?;
+        Ok(stage)
+    }
+
+    fn install(&self, names: &[&str]) -> Result<()> {
+        fs::create_dir(self.plugins())?;
+        for name in names {
+            let file = format!("{name}.wasm");
+            fs::copy(self.guests.join(&file), self.plugins().join(&file))
+                .with_context(|| format!("cannot install {name}"))?;
+        }
+        Ok(())
+    }
+
+    /// The folder of the host's data.
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Where the rivals have their copy of the comments.
+    pub fn rivals_database(&self) -> PathBuf {
+        self.folder.join("rival/comments.db")
+    }
+
+    /// Starts the host with the settings it has by default, and waits until it is ready.
+    pub fn host(&self) -> Result<Server> {
+        let mut command = program(&self.caplet);
+        command.arg("serve").env("CAPLET_LISTEN", "127.0.0.1:0");
+        command.env("CAPLET_DATA", self.data()).env("CAPLET_PLUGINS", self.plugins());
+        command.env("CAPLET_AUTH__HS256_SECRET", SECRET);
+        let mut server = Server::start(&mut command, &self.folder.join("host.log"))?;
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    /// Starts a rival.
+    pub fn rival<I: AsRef<OsStr>>(&self, arguments: &[I]) -> Result<Server> {
+        let mut command = program(&self.rivals);
+        command.args(arguments).env("RIVAL_SECRET", SECRET);
+        Server::start(&mut command, &self.folder.join("rival.log"))
+    }
+
+    /// A token of a person, made by the host's own command.
+    pub fn token(&self) -> Result<String> {
+        let mut command = program(&self.caplet);
+        command.arg("token").env("CAPLET_DATA", self.data());
+        let text = output(command.env("CAPLET_AUTH__HS256_SECRET", SECRET))?;
+        let token = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+        Ok(token.context("the host made no token")?.to_owned())
+    }
+
+    /// How long one commit takes here, in microseconds.
+    pub fn commit_us(&self) -> Result<f64> {
+        let text = output(program(&self.rivals).arg("commit").arg(&self.folder))?;
+        text.trim().parse().context("the time of a commit is not a number")
+    }
+
+    fn plugins(&self) -> PathBuf {
+        self.folder.join("plugins")
+    }
+}
+
+/// They are a workspace of their own, with a target directory of their own.
+fn build_rivals(workspace: &Workspace) -> Result<PathBuf> {
+    println!("Building the rivals.");
+    let mut command = cargo();
+    command.args(["build", "--release", "--locked", "--manifest-path"]);
+    command.arg(workspace.root().join("tests/rivals/Cargo.toml"));
+    command.arg("--target-dir").arg(workspace.target().join("rivals"));
+    let program = artifacts(&mut command)?.into_iter().find_map(|artifact| artifact.executable);
+    Ok(program.context("the rivals have no program")?.into())
+}
+
+/// Installs the load generator when it is missing.
+fn ensure_wrk() -> Result<()> {
+    // It ends badly when it is asked for its version, so it is asked whether it is there.
+    let is_there = || Path::new("/usr/bin/wrk").exists() || succeeds(program("which").arg("wrk"));
+    if is_there() {
+        return Ok(());
+    }
+    let install = ["install", "-y", "wrk"];
+    if !geteuid().is_root() || !succeeds(program("apt-get").arg("--version")) {
+        bail!("the load generator wrk is missing: `apt-get {}` installs it", install.join(" "));
+    }
+    println!("Installing wrk.");
+    run(program("apt-get").args(install).env("DEBIAN_FRONTEND", "noninteractive"))
+        .context("the load generator wrk is missing and could not be installed")
+}
