@@ -29,9 +29,19 @@ use crate::{Error, Limits, Result};
 
 pub use expressions::FUNCTIONS;
 
+const ONE_STATEMENT: &str = "write exactly one statement, without a second one after `;`";
+
 /// How deep a statement may nest: the parser goes back and forth in nested parentheses, so that each
 /// level may double its time.
 const DEPTH_MAX: usize = 24;
+
+/// How many operators and keywords one statement may have: chains of them, as in `a + a + a`, nest in
+/// the parse tree, and walking and dropping it takes stack for each level.
+const LINKS_MAX: usize = 1_000;
+
+/// How many tokens one statement may have: the parser takes about 1 µs for each, and cannot be
+/// interrupted.
+const TOKENS_MAX: usize = 20_000;
 
 /// What the gate found out about a statement it let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +61,13 @@ pub struct Checked {
 /// [`Error::TooLarge`] when it is longer than [`Limits::statement_bytes_max`].
 pub fn check(statement: &str, limits: &Limits) -> Result<Checked> {
     let found = tokens::scan(statement, limits)?;
+    if found.n_statements > 1 {
+        return invalid(ONE_STATEMENT);
+    }
     let n_parameters = found.n_parameters()?;
     let mut statements = parse(found.tokens)?;
     let (Some(parsed), true) = (statements.pop(), statements.is_empty()) else {
-        return invalid("write exactly one statement, without a second one after `;`");
+        return invalid(ONE_STATEMENT);
     };
     let writes = check_rows(&parsed)?;
     Ok(Checked { writes, selects: !writes, n_parameters })

@@ -3,9 +3,10 @@
 //! Names are checked here and not in the parse tree, because here none can be missed.
 
 use sqlparser::dialect::Dialect;
+use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
 
-use super::{DEPTH_MAX, invalid};
+use super::{DEPTH_MAX, LINKS_MAX, TOKENS_MAX, invalid};
 use crate::{Error, Limits, Result};
 
 /// Beginnings of names that belong to the host or to an engine.
@@ -14,6 +15,8 @@ const RESERVED_PREFIXES: [&str; 4] = ["caplet_", "sqlite_", "pragma_", "pg_"];
 /// The tokens of a text and what they say about its parameters.
 pub(super) struct Scanned {
     pub(super) tokens: Vec<TokenWithSpan>,
+    /// How many statements there seem to be; some may prove to be empty.
+    pub(super) n_statements: usize,
     /// `numbers[n - 1]` tells whether `$n` is used.
     numbers: Vec<bool>,
     uses_tenant: bool,
@@ -74,10 +77,12 @@ pub(super) fn scan(text: &str, limits: &Limits) -> Result<Scanned> {
     let tokens = Tokenizer::new(&Portable, text)
         .tokenize_with_location()
         .map_err(|error| Error::Invalid(error.to_string()))?;
-    let mut scanned = Scanned { tokens: Vec::new(), numbers: Vec::new(), uses_tenant: false };
-    let mut depth = 0_usize;
+    let mut scanned =
+        Scanned { tokens: Vec::new(), n_statements: 0, numbers: Vec::new(), uses_tenant: false };
+    let mut size = Size::default();
     for token in &tokens {
-        depth = depth_after(depth, &token.token)?;
+        scanned.n_statements += usize::from(size.is_first(&token.token));
+        size = size.after(&token.token)?;
         check_token(&token.token, &mut scanned, limits)?;
     }
     for pair in tokens.windows(2) {
@@ -87,15 +92,57 @@ pub(super) fn scan(text: &str, limits: &Limits) -> Result<Scanned> {
     Ok(scanned)
 }
 
-fn depth_after(depth: usize, token: &Token) -> Result<usize> {
-    match token {
-        Token::LParen if depth == DEPTH_MAX => {
-            invalid(format!("parentheses are nested more than {DEPTH_MAX} deep"))
-        }
-        Token::LParen => Ok(depth + 1),
-        Token::RParen => Ok(depth.saturating_sub(1)),
-        _ => Ok(depth),
+/// How large the statement is that the scan is in.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    n_tokens: usize,
+    n_links: usize,
+    depth: usize,
+}
+
+impl Size {
+    /// Whether a statement begins with this token.
+    fn is_first(self, token: &Token) -> bool {
+        let is_empty = matches!(token, Token::Whitespace(_) | Token::SemiColon | Token::EOF);
+        self.n_tokens == 0 && !is_empty
     }
+
+    fn after(mut self, token: &Token) -> Result<Self> {
+        match token {
+            Token::SemiColon => return Ok(Self::default()),
+            Token::Whitespace(_) | Token::EOF => return Ok(self),
+            Token::LParen => self.depth += 1,
+            Token::RParen => self.depth = self.depth.saturating_sub(1),
+            Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::Placeholder(_)
+            | Token::Comma
+            | Token::Period => {}
+            Token::Word(word) if !nests(word.keyword) => {}
+            _ => self.n_links += 1,
+        }
+        self.n_tokens += 1;
+        if self.depth > DEPTH_MAX {
+            return invalid(format!("parentheses are nested more than {DEPTH_MAX} deep"));
+        }
+        if self.n_links > LINKS_MAX {
+            return invalid(format!(
+                "a statement has more than {LINKS_MAX} operators and keywords"
+            ));
+        }
+        if self.n_tokens > TOKENS_MAX {
+            return invalid(format!("a statement has more than {TOKENS_MAX} words and signs"));
+        }
+        Ok(self)
+    }
+}
+
+/// Whether a keyword may be a link of a chain: names and values are none, and long lists have many.
+fn nests(keyword: Keyword) -> bool {
+    !matches!(
+        keyword,
+        Keyword::NoKeyword | Keyword::NULL | Keyword::TRUE | Keyword::FALSE | Keyword::DEFAULT
+    )
 }
 
 fn check_token(token: &Token, scanned: &mut Scanned, limits: &Limits) -> Result<()> {

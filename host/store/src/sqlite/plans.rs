@@ -15,8 +15,8 @@ use crate::{Limits, Result};
 /// Texts that are remembered for one database.
 const TEXTS_MAX: usize = 500;
 
-/// The parser takes about 1 ms for this many bytes: longer texts are parsed and run off the calling
-/// thread.
+/// SQLite cannot be interrupted while it prepares a statement, which takes about 1 ms for this many
+/// bytes: longer texts always run off the calling thread.
 const INLINE_BYTES_MAX: usize = 8 << 10;
 
 /// One statement text that passed the gate.
@@ -112,12 +112,9 @@ impl Plans {
         if let Some(prepared) = self.texts.lock().get(text) {
             return Ok(Arc::clone(prepared));
         }
-        let prepared = if text.len() > INLINE_BYTES_MAX {
-            let (text, limits) = (text.to_owned(), self.limits.clone());
-            super::off_thread(move || Prepared::new(&text, &limits)).await??
-        } else {
-            Prepared::new(text, &self.limits)?
-        };
+        // The parser calls itself: it needs a stack of a known size, which the caller may not have.
+        let (owned, limits) = (text.to_owned(), self.limits.clone());
+        let prepared = super::off_thread(move || Prepared::new(&owned, &limits)).await??;
         let prepared = Arc::new(prepared);
         self.texts.lock().insert(Arc::clone(&prepared.text), Arc::clone(&prepared));
         Ok(prepared)
