@@ -81,7 +81,9 @@ impl Server {
             .spawn()
             .expect("the host starts");
         let stdout = child.stdout.take().expect("its output is piped");
-        let url = tokio::time::timeout(PATIENCE, listening_url(stdout)).await.expect("the host listens in time");
+        let url = tokio::time::timeout(PATIENCE, listening_url(stdout))
+            .await
+            .expect("the host listens in time");
         let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
         let server = Self { child, url, client, data: place.data() };
         server.until(|server| server.answers("/readyz", 200)).await;
@@ -196,7 +198,8 @@ pub fn binary() -> PathBuf {
 /// When it is not there.
 #[must_use]
 pub fn guest_path(guest: &str) -> PathBuf {
-    let folder = std::env::var_os("CAPLET_GUESTS").expect("CAPLET_GUESTS names the folder of the guests; run `cargo xtask test`");
+    let folder = std::env::var_os("CAPLET_GUESTS")
+        .expect("CAPLET_GUESTS names the folder of the guests; run `cargo xtask test`");
     let path = Path::new(&folder).join(format!("{guest}.wasm"));
     assert!(path.exists(), "{} is missing; run `cargo xtask plugins`", path.display());
     path

@@ -47,7 +47,8 @@ async fn write_until_killed(server: Server, round: u64, ledger: &Arc<Mutex<Ledge
                 for n in 0.. {
                     let id = format!("{round}-{writer}-{n}");
                     ledger.lock().await.attempted.insert(id.clone());
-                    let sent = post.post(format!("{url}/{id}")).header("idempotency-key", &id).send();
+                    let sent =
+                        post.post(format!("{url}/{id}")).header("idempotency-key", &id).send();
                     match sent.await {
                         Ok(answer) if answer.status() == 201 => {
                             ledger.lock().await.acknowledged.insert(id);
@@ -76,7 +77,10 @@ async fn compare(server: &Server, ledger: &Arc<Mutex<Ledger>>) {
     let lost: Vec<_> = ledger.acknowledged.iter().filter(|id| !rows.contains_key(*id)).collect();
     let phantom: Vec<_> = rows.keys().filter(|id| !ledger.attempted.contains(*id)).collect();
     let double: Vec<_> = rows.iter().filter(|(_, n)| **n > 1).collect();
-    assert!(lost.is_empty() && phantom.is_empty() && double.is_empty(), "lost {lost:?}, phantom {phantom:?}, double {double:?}");
+    assert!(
+        lost.is_empty() && phantom.is_empty() && double.is_empty(),
+        "lost {lost:?}, phantom {phantom:?}, double {double:?}"
+    );
     let unknown: Vec<String> = ledger.attempted.difference(&ledger.acknowledged).cloned().collect();
     for id in unknown {
         let url = server.url(&format!("/api/ledger/entries/{id}"));

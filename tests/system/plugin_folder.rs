@@ -76,7 +76,9 @@ async fn a_file_that_does_not_load_leaves_the_old_one_serving_and_says_why() {
     assert_eq!(version(&server).await, before);
 
     std::fs::write(place.plugins().join("upgrade.wasm"), b"\0asm nonsense").expect("written");
-    server.until(|server| async { !refusal(server, "upgrade.wasm").await.contains("migration") }).await;
+    server
+        .until(|server| async { !refusal(server, "upgrade.wasm").await.contains("migration") })
+        .await;
     assert_eq!(version(&server).await, before);
 }
 

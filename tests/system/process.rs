@@ -48,7 +48,15 @@ async fn a_data_directory_serves_one_host_only() {
     let _server = place.start(&[]).await;
     let (data, plugins) = (place.data(), place.plugins());
     let (code, said) = run(
-        &["serve", "--listen", "127.0.0.1:0", "--data", &data.to_string_lossy(), "--plugins", &plugins.to_string_lossy()],
+        &[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            &data.to_string_lossy(),
+            "--plugins",
+            &plugins.to_string_lossy(),
+        ],
         &[],
     );
     assert_eq!(code, 1, "{said}");

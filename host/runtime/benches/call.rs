@@ -15,7 +15,10 @@ use http::Method;
 const CALLS: usize = 50_000;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime starts");
     runtime.block_on(async {
         let warm = calls(generation(Reuse::Warm).await, CALLS).await;
         let fresh = calls(generation(Reuse::Fresh).await, CALLS / 10).await;
@@ -24,13 +27,16 @@ fn main() {
 }
 
 fn guest(name: &str) -> Vec<u8> {
-    let folder = std::env::var_os("CAPLET_GUESTS").expect("CAPLET_GUESTS names the folder of the guests");
+    let folder =
+        std::env::var_os("CAPLET_GUESTS").expect("CAPLET_GUESTS names the folder of the guests");
     let path = PathBuf::from(folder).join(format!("{name}.wasm"));
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask plugins`", path.display()))
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask plugins`", path.display()))
 }
 
 async fn generation(instances: Reuse) -> (Runtime, Arc<Generation>) {
-    let mut options = Options::new(Arc::new(Sqlite::open(Settings::temporary()).expect("a store in memory")));
+    let mut options =
+        Options::new(Arc::new(Sqlite::open(Settings::temporary()).expect("a store in memory")));
     let plugin = PluginOptions { instances, ..PluginOptions::default() };
     options.plugins = BTreeMap::from([("loop-forever".to_owned(), plugin)]);
     let runtime = options.start().expect("the engine starts");

@@ -80,7 +80,12 @@ mod tests {
     use super::*;
 
     fn admission(concurrency_max: usize, queue_max: usize) -> Admission {
-        Admission::new(&Limits { concurrency_max, queue_max, queue_ms_max: 20, ..Limits::default() })
+        Admission::new(&Limits {
+            concurrency_max,
+            queue_max,
+            queue_ms_max: 20,
+            ..Limits::default()
+        })
     }
 
     #[tokio::test]

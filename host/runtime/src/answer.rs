@@ -12,18 +12,37 @@ use crate::limits::Limits;
 /// Headers that frame a message or belong to one connection (RFC 9110, section 7.6.1; RFC 9112,
 /// section 6). A plugin that sets one tries to write the connection itself.
 const FRAMING: &[&str] = &[
-    "connection", "content-length", "keep-alive", "proxy-authenticate", "proxy-connection", "te",
-    "trailer", "transfer-encoding", "upgrade",
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// Headers that are the host's to set. A plugin's are dropped without a fault: frameworks set some
 /// of them by habit.
 const HOSTS: &[&str] = &[
-    "access-control-allow-credentials", "access-control-allow-headers",
-    "access-control-allow-methods", "access-control-allow-origin", "access-control-expose-headers",
-    "access-control-max-age", "alt-svc", "content-security-policy", "date",
-    "idempotency-replayed", "server", "server-timing", "set-cookie", "strict-transport-security",
-    "traceresponse", "x-content-type-options", "x-request-id",
+    "access-control-allow-credentials",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "access-control-max-age",
+    "alt-svc",
+    "content-security-policy",
+    "date",
+    "idempotency-replayed",
+    "server",
+    "server-timing",
+    "set-cookie",
+    "strict-transport-security",
+    "traceresponse",
+    "x-content-type-options",
+    "x-request-id",
 ];
 
 /// Checks a guest's answer.
@@ -58,16 +77,20 @@ fn checked_headers(
     }
     let mut checked = Vec::with_capacity(headers.len());
     for (name, value) in headers {
-        let header = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| Fault::Answer(format!("`{}` is not a header name", name.escape_debug())))?;
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+            Fault::Answer(format!("`{}` is not a header name", name.escape_debug()))
+        })?;
         if FRAMING.contains(&header.as_str()) {
-            return Err(Fault::Answer(format!("header `{header}` frames the message; the host sets it")));
+            return Err(Fault::Answer(format!(
+                "header `{header}` frames the message; the host sets it"
+            )));
         }
         if HOSTS.contains(&header.as_str()) {
             continue;
         }
-        let value = HeaderValue::try_from(value)
-            .map_err(|_| Fault::Answer(format!("header `{header}` has a value that HTTP forbids")))?;
+        let value = HeaderValue::try_from(value).map_err(|_| {
+            Fault::Answer(format!("header `{header}` has a value that HTTP forbids"))
+        })?;
         checked.push((header, value));
     }
     Ok(checked)

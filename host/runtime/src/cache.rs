@@ -21,6 +21,9 @@ type Signature = Hmac<Sha256>;
 const SIGNATURE_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
 
+/// Entries that are kept: several versions of each of some forty plugins.
+const ENTRIES_MAX: usize = 200;
+
 /// The cache of one host.
 pub(crate) struct Cache {
     directory: PathBuf,
@@ -51,7 +54,8 @@ impl Cache {
         let component = Component::from_binary(engine, bytes)?;
         let code = component.serialize()?;
         if let Err(error) = self.write(&name, &path, &code) {
-            tracing::warn!(%error, path = %path.display(), "cannot keep compiled code; it is compiled again at the next start");
+            let path = path.display();
+            tracing::warn!(%error, %path, "compiled code is not kept, and compiled at each start");
         }
         Ok(component)
     }
@@ -75,7 +79,21 @@ impl Cache {
         file.write_all(&self.signature(name, code).finalize().into_bytes())?;
         file.write_all(code)?;
         file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        self.drop_oldest()
+    }
+
+    /// Keeps the newest entries: what is old belongs to a component or an engine that is gone.
+    fn drop_oldest(&self) -> std::io::Result<()> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let entry = entry?;
+            if entry.path().extension().is_some_and(|extension| extension == "cwasm") {
+                entries.push((entry.metadata()?.modified()?, entry.path()));
+            }
+        }
+        entries.sort();
+        let n_over = entries.len().saturating_sub(ENTRIES_MAX);
+        entries.iter().take(n_over).try_for_each(|(_, path)| fs::remove_file(path))
     }
 
     fn signature(&self, name: &str, code: &[u8]) -> Signature {

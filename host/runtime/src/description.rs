@@ -34,9 +34,20 @@ const BODY_BYTES_DEFAULT: u32 = 64 << 10;
 
 /// Headers that never reach a plugin: credentials belong to the host, framing to the connection.
 const HEADERS_WITHHELD: &[&str] = &[
-    "authorization", "connection", "content-length", "cookie", "expect", "host", "keep-alive",
-    "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade",
+    "authorization",
+    "connection",
+    "content-length",
+    "cookie",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// The body a route takes at most, in bytes.
@@ -89,10 +100,15 @@ pub(crate) fn check(description: Description, limits: &Limits) -> Result<Checked
 fn check_head(description: &Description, faults: &mut Vec<String>) {
     let Description { name, version, title, summary, openapi, .. } = description;
     if !is_plugin_name(name) {
-        faults.push(format!("name `{}`: use 2 to {NAME_CHARS_MAX} of `a-z`, `0-9` and single `-`, beginning with a letter", shown(name)));
+        faults.push(format!(
+            "name `{}`: use 2 to {NAME_CHARS_MAX} of `a-z`, `0-9` and single `-`, beginning with \
+             a letter",
+            shown(name)
+        ));
     }
     if semver::Version::parse(version).is_err() {
-        faults.push(format!("version `{}`: use a semantic version such as `1.4.0`", shown(version)));
+        faults
+            .push(format!("version `{}`: use a semantic version such as `1.4.0`", shown(version)));
     }
     if title.is_empty() || title.chars().count() > TITLE_CHARS_MAX {
         faults.push(format!("title: use 1 to {TITLE_CHARS_MAX} characters"));
@@ -115,10 +131,15 @@ fn check_permissions(description: &Description, faults: &mut Vec<String>) {
         let own = permission.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('.'));
         let sound = own.is_some_and(|own| {
             (1..=60).contains(&own.len())
-                && own.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b))
+                && own
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b))
         });
         if !sound {
-            faults.push(format!("permission `{}`: use `{name}.` and then `a-z`, `0-9`, `-`, `_` or `.`", shown(permission)));
+            faults.push(format!(
+                "permission `{}`: use `{name}.` and then `a-z`, `0-9`, `-`, `_` or `.`",
+                shown(permission)
+            ));
         }
         if !seen.insert(permission) {
             faults.push(format!("permission `{}` is there twice", shown(permission)));
@@ -136,7 +157,9 @@ fn check_migrations(migrations: &[Migration], faults: &mut Vec<String>) {
             faults.push(format!("migration {number}: numbers must ascend from 1"));
         }
         if name.is_empty() || name.chars().count() > TITLE_CHARS_MAX {
-            faults.push(format!("migration {number}: its name must have 1 to {TITLE_CHARS_MAX} characters"));
+            faults.push(format!(
+                "migration {number}: its name must have 1 to {TITLE_CHARS_MAX} characters"
+            ));
         }
         if sql.trim().is_empty() {
             faults.push(format!("migration {number} has no statements"));
@@ -159,11 +182,18 @@ fn check_assets(assets: &[Asset], faults: &mut Vec<String>) {
                 && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
         };
         if path.len() > 200 || !path.split('/').all(plain) {
-            faults.push(format!("asset `{}`: use a relative path of `A-Z a-z 0-9 - . _`", shown(path)));
+            faults.push(format!(
+                "asset `{}`: use a relative path of `A-Z a-z 0-9 - . _`",
+                shown(path)
+            ));
         }
         let header = http::HeaderValue::from_str(media_type);
         if !media_type.contains('/') || header.is_err() {
-            faults.push(format!("asset `{}`: `{}` is not a media type", shown(path), shown(media_type)));
+            faults.push(format!(
+                "asset `{}`: `{}` is not a media type",
+                shown(path),
+                shown(media_type)
+            ));
         }
         if !seen.insert(path) {
             faults.push(format!("asset `{}` is there twice", shown(path)));
@@ -287,7 +317,13 @@ mod tests {
             |d| d.routes[0].headers = vec!["authorization".into()],
             |d| d.routes[0].pattern = "/../comments".into(),
             |d| d.routes[0].body_max_bytes = Some(1 << 30),
-            |d| d.assets = vec![Asset { path: "../x".into(), media_type: "text/css".into(), content: Vec::new() }],
+            |d| {
+                d.assets = vec![Asset {
+                    path: "../x".into(),
+                    media_type: "text/css".into(),
+                    content: Vec::new(),
+                }]
+            },
         ];
         for (index, case) in cases.into_iter().enumerate() {
             assert!(!faults(case).is_empty(), "case {index} was taken");

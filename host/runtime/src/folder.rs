@@ -190,7 +190,11 @@ impl Look {
         if before.is_some() && before != plugin {
             let old = before.as_deref().unwrap_or_default();
             runtime.remove(old).await;
-            tracing::info!(plugin = old, file = file_name(path), "removed: the file holds another plugin now");
+            tracing::info!(
+                plugin = old,
+                file = file_name(path),
+                "removed: the file holds another plugin now"
+            );
         }
         report(&file_name(path), plugin.as_deref(), error.as_deref());
         if let Some(file) = self.files.lock().get_mut(path) {

@@ -18,12 +18,12 @@ use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::guest::Context;
 use crate::idempotency;
+use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
 use crate::instance::{Instance, Template, WarmInstances, asks_for_retry};
 use crate::invocation::{Answer, Call, Invocation, StoreUse};
 use crate::limits::Limits;
 use crate::routes::{RouteId, RouteMatch};
-use crate::in_flight::InFlight;
 
 /// How often an invocation is run again when the store rolled it back for reasons of its own.
 const RETRIES_MAX: u32 = 3;
@@ -186,9 +186,8 @@ impl Generation {
     async fn instance(&self, call: &Call) -> Result<Instance, Fault> {
         let limits = self.limits();
         let cpu_budget = Duration::from_millis(limits.cpu_ms_max);
-        let serving = || {
-            Invocation::serving(call, self.store_use(call), limits.wall_time(), cpu_budget)
-        };
+        let serving =
+            || Invocation::serving(call, self.store_use(call), limits.wall_time(), cpu_budget);
         let mut instance = match self.instances.take() {
             Some(instance) => instance,
             None => {

@@ -62,7 +62,11 @@ pub(crate) struct Guest {
 
 impl Guest {
     /// A store for one instance, with every limit set.
-    pub(crate) fn store(engine: &Engine, context: Arc<Context>, invocation: Invocation) -> Store<Self> {
+    pub(crate) fn store(
+        engine: &Engine,
+        context: Arc<Context>,
+        invocation: Invocation,
+    ) -> Store<Self> {
         let limits = &context.limits;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);

@@ -18,6 +18,10 @@ use crate::invocation::Invocation;
 use crate::meter::Metered;
 use crate::metrics::PluginMetrics;
 
+/// How much an instance may grow over its calls and still be kept. Linear memory never shrinks: a
+/// guest that once needed much would hold on to it while idle, at the cost of the running ones.
+const KEPT_GROWTH_BYTES_MAX: usize = 8 << 20;
+
 /// A component that is compiled, linked and ready to be instantiated.
 #[derive(Clone)]
 pub(crate) struct Template {
@@ -47,6 +51,8 @@ pub(crate) struct Instance {
     store: Store<Guest>,
     http_handler: Option<http_handler::Guest>,
     n_calls: u32,
+    /// Linear memory before the first call.
+    bytes_at_start: usize,
     idle_since: Instant,
     /// Counts the instance while it lives.
     _alive: Alive,
@@ -66,7 +72,8 @@ impl Instance {
         let mut store = Guest::store(&template.engine, context, invocation);
         store.set_epoch_deadline(1);
         let meter = store.data().meter.clone();
-        let started = Metered::new(Box::pin(template.component.instantiate_async(&mut store)), meter).await;
+        let started =
+            Metered::new(Box::pin(template.component.instantiate_async(&mut store)), meter).await;
         let instance = started.map_err(|error| start_fault(&mut store, &error))?;
         let http_handler = match &template.http_handler {
             Some(indices) => Some(
@@ -76,7 +83,9 @@ impl Instance {
             ),
             None => None,
         };
-        Ok(Self { store, http_handler, n_calls: 0, idle_since: Instant::now(), _alive: alive })
+        let bytes_at_start = store.data().limiter.held_bytes();
+        let idle_since = Instant::now();
+        Ok(Self { store, http_handler, n_calls: 0, bytes_at_start, idle_since, _alive: alive })
     }
 
     /// What the plugin says of itself.
@@ -123,6 +132,12 @@ impl Instance {
         self.store.data().meter.used()
     }
 
+    /// Whether its calls made it so large that a new instance is the better one to keep.
+    fn has_outgrown(&self) -> bool {
+        let held_bytes = self.store.data().limiter.held_bytes();
+        held_bytes.saturating_sub(self.bytes_at_start) > KEPT_GROWTH_BYTES_MAX
+    }
+
     /// Forgets the invocation, so that an idle instance holds nothing of its caller.
     fn rest(&mut self) {
         let idle = Invocation::describing(Duration::ZERO, Duration::ZERO);
@@ -148,7 +163,9 @@ fn fault(store: &mut Store<Guest>, error: &wasmtime::Error) -> Fault {
     let limits = &guest.context.limits;
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop {
-            Stop::Cpu => Fault::Cpu(guest.invocation.cpu_budget.as_millis().try_into().unwrap_or(u64::MAX)),
+            Stop::Cpu => {
+                Fault::Cpu(guest.invocation.cpu_budget.as_millis().try_into().unwrap_or(u64::MAX))
+            }
             Stop::Wall => Fault::Wall(limits.wall_ms_max),
             Stop::HostCalls => Fault::HostCalls(limits.host_calls_max),
             Stop::Store(error) => Fault::Store(error.clone()),
@@ -170,7 +187,10 @@ fn reason(error: &wasmtime::Error) -> String {
         .downcast_ref::<wasmtime::WasmBacktrace>()
         .map(|backtrace| {
             let names = backtrace.frames().iter().filter_map(|frame| frame.func_name());
-            names.take(FRAMES_MAX).map(|name| format!("{:#}", rustc_demangle::demangle(name))).collect()
+            names
+                .take(FRAMES_MAX)
+                .map(|name| format!("{:#}", rustc_demangle::demangle(name)))
+                .collect()
         })
         .unwrap_or_default();
     if frames.is_empty() { what } else { format!("{what} (in {})", frames.join(" < ")) }
@@ -223,7 +243,10 @@ impl WarmInstances {
 
     /// Takes back an instance whose call ended well.
     pub(crate) fn put_back(&self, mut instance: Instance) {
-        if self.reuse == Reuse::Warm && instance.n_calls < self.reuse_max {
+        let is_kept = self.reuse == Reuse::Warm
+            && instance.n_calls < self.reuse_max
+            && !instance.has_outgrown();
+        if is_kept {
             instance.rest();
             self.idle.lock().push(instance);
         }

@@ -27,7 +27,7 @@ use crate::settings::Settings;
 
 /// Why a component was not loaded. `Display` is one line for an operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}{step}: {}", plugin.as_ref().map(|name| format!("plugin `{name}`: ")).unwrap_or_default(), reasons.join("; "))]
+#[error("{}{step}: {}", whose(plugin.as_deref()), reasons.join("; "))]
 pub struct LoadError {
     /// The plugin's name, once it is known.
     pub plugin: Option<String>,
@@ -35,6 +35,10 @@ pub struct LoadError {
     pub step: Step,
     /// What is wrong, one sentence each; never empty.
     pub reasons: Vec<String>,
+}
+
+fn whose(plugin: Option<&str>) -> String {
+    plugin.map(|name| format!("plugin `{name}`: ")).unwrap_or_default()
 }
 
 /// The steps of a load, in order.
@@ -123,17 +127,26 @@ impl Prepared {
 }
 
 /// Compiles a component, off the async threads.
-pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<(Digest, Component), LoadError> {
+pub(crate) async fn compile(
+    inner: &Arc<Inner>,
+    bytes: Vec<u8>,
+) -> Result<(Digest, Component), LoadError> {
     let refused = |reason: String| Step::Compile.failed(None, vec![reason]);
     let bytes_max = inner.limits.component_bytes_max;
     if bytes.len() > bytes_max {
         return Err(refused(format!("it has {} bytes, the limit is {bytes_max}", bytes.len())));
     }
     if bytes.get(..4) != Some(b"\0asm") {
-        return Err(refused("it does not begin like WebAssembly; is it another kind of file, or native code?".into()));
+        return Err(refused(
+            "it does not begin like WebAssembly; is it another kind of file, or native code?"
+                .into(),
+        ));
     }
     if bytes.get(4..8) == Some(&[1, 0, 0, 0]) {
-        return Err(refused("it is a core module; build a component, for example with the target wasm32-wasip2".into()));
+        return Err(refused(
+            "it is a core module; build a component, for example with the target wasm32-wasip2"
+                .into(),
+        ));
     }
     let inner = inner.clone();
     let compiled = tokio::task::spawn_blocking(move || {
@@ -166,9 +179,9 @@ pub(crate) async fn prepare(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Prepar
     let description = describe(inner, &template).await?;
     let name = description.name.clone();
     let options = inner.plugins.get(&name).cloned().unwrap_or_default();
-    let limits = options.limits(&inner.limits).map_err(|reason| {
-        Step::Configure.failed(Some(&name), vec![reason])
-    })?;
+    let limits = options
+        .limits(&inner.limits)
+        .map_err(|reason| Step::Configure.failed(Some(&name), vec![reason]))?;
     let checked = description::check(description, &limits)
         .map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
     check_exports(&checked, &template)?;
@@ -178,7 +191,10 @@ pub(crate) async fn prepare(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Prepar
     Ok(Prepared { checked, digest, inspection, settings, limits, options, template })
 }
 
-async fn describe(inner: &Arc<Inner>, template: &Template) -> Result<caplet_abi::Description, LoadError> {
+async fn describe(
+    inner: &Arc<Inner>,
+    template: &Template,
+) -> Result<caplet_abi::Description, LoadError> {
     let limits = inner.limits.clone();
     let cpu_budget = Duration::from_millis(limits.describe_cpu_ms_max);
     let invocation = Invocation::describing(limits.wall_time(), cpu_budget);
@@ -197,25 +213,36 @@ fn check_exports(checked: &Checked, template: &Template) -> Result<(), LoadError
     if description.routes.is_empty() || template.handles_http() {
         return Ok(());
     }
-    let reason = format!("it has routes but does not export `{}`", caplet_abi::interfaces::HTTP_HANDLER);
+    let reason =
+        format!("it has routes but does not export `{}`", caplet_abi::interfaces::HTTP_HANDLER);
     Err(Step::Match.failed(Some(&description.name), vec![reason]))
 }
 
-fn check_grants(name: &str, inspection: &Inspection, options: &PluginOptions) -> Result<(), LoadError> {
+fn check_grants(
+    name: &str,
+    inspection: &Inspection,
+    options: &PluginOptions,
+) -> Result<(), LoadError> {
     let Some(grants) = &options.grants else { return Ok(()) };
     let missing: Vec<String> = inspection
         .rights
         .iter()
         .filter(|right| !grants.iter().any(|grant| grant == right.name))
         .map(|right| {
-            format!("it asks for `{}` ({}); add \"{}\" to `grants` of `[plugins.{name}]` to allow it", right.name, right.meaning, right.name)
+            format!(
+                "it asks for `{}` ({}); add \"{}\" to `grants` of `[plugin.{name}]` to allow it",
+                right.name, right.meaning, right.name
+            )
         })
         .collect();
     if missing.is_empty() { Ok(()) } else { Err(Step::Grant.failed(Some(name), missing)) }
 }
 
 /// Opens and migrates the database of a prepared plugin and makes it a generation.
-pub(crate) async fn complete(inner: &Arc<Inner>, prepared: Prepared) -> Result<Generation, LoadError> {
+pub(crate) async fn complete(
+    inner: &Arc<Inner>,
+    prepared: Prepared,
+) -> Result<Generation, LoadError> {
     let name = prepared.name().to_owned();
     let database = open_database(inner, &prepared)
         .await

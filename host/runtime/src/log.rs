@@ -116,7 +116,8 @@ fn clean(text: &str, bytes_max: usize) -> Cow<'_, str> {
 
 /// Control characters, and the separators and direction marks that Unicode adds to them.
 fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A token bucket of lines.

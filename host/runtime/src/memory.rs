@@ -45,6 +45,11 @@ impl MemoryLimiter {
         }
     }
 
+    /// Linear memory of this store, in bytes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     /// Whether a growth was refused since the last call of this function.
     pub(crate) fn take_refused(&mut self) -> bool {
         std::mem::take(&mut self.refused)
@@ -104,7 +109,8 @@ mod tests {
 
     #[test]
     fn bounds_one_instance_and_all_together_and_gives_back() {
-        let limits = Limits { memory_bytes_max: 100, memory_total_bytes_max: 150, ..Limits::default() };
+        let limits =
+            Limits { memory_bytes_max: 100, memory_total_bytes_max: 150, ..Limits::default() };
         let plugin = Arc::new(PluginMemory::default());
         let mut first = MemoryLimiter::new(plugin.clone(), &limits);
         let mut second = MemoryLimiter::new(plugin.clone(), &limits);

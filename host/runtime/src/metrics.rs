@@ -24,8 +24,10 @@ pub(crate) struct Metrics {
 }
 
 /// The latency buckets, in seconds: from a cached answer to the wall limit.
-const BUCKETS: &[f64] =
-    &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
+const BUCKETS: &[f64] = &[
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+    10.0,
+];
 
 impl Metrics {
     pub(crate) fn new() -> Result<Self, prometheus::Error> {
@@ -37,20 +39,48 @@ impl Metrics {
             registered(&registry, IntGaugeVec::new(Opts::new(name, help), &["plugin"])?)
         };
         Ok(Self {
-            invocations: counters("caplet_invocations_total", "Invocations by outcome.", &["plugin", "outcome"])?,
-            limit_hits: counters("caplet_limit_hits_total", "Limits that a plugin reached.", &["plugin", "limit"])?,
-            loads: counters("caplet_loads_total", "Attempts to load a plugin by outcome.", &["outcome"])?,
-            seconds: registered(&registry, HistogramVec::new(
-                HistogramOpts::new("caplet_invocation_seconds", "Wall time of invocations.").buckets(BUCKETS.to_vec()),
-                &["plugin"],
-            )?)?,
-            cpu_seconds: registered(&registry, CounterVec::new(
-                Opts::new("caplet_invocation_cpu_seconds_total", "CPU time of invocations, host functions included."),
-                &["plugin"],
-            )?)?,
+            invocations: counters(
+                "caplet_invocations_total",
+                "Invocations by outcome.",
+                &["plugin", "outcome"],
+            )?,
+            limit_hits: counters(
+                "caplet_limit_hits_total",
+                "Limits that a plugin reached.",
+                &["plugin", "limit"],
+            )?,
+            loads: counters(
+                "caplet_loads_total",
+                "Attempts to load a plugin by outcome.",
+                &["outcome"],
+            )?,
+            seconds: registered(
+                &registry,
+                HistogramVec::new(
+                    HistogramOpts::new("caplet_invocation_seconds", "Wall time of invocations.")
+                        .buckets(BUCKETS.to_vec()),
+                    &["plugin"],
+                )?,
+            )?,
+            cpu_seconds: registered(
+                &registry,
+                CounterVec::new(
+                    Opts::new(
+                        "caplet_invocation_cpu_seconds_total",
+                        "CPU time of invocations, host functions included.",
+                    ),
+                    &["plugin"],
+                )?,
+            )?,
             instances: gauges("caplet_instances", "Instances that are alive.")?,
-            memory_bytes: gauges("caplet_plugin_memory_bytes", "Linear memory of a plugin's instances.")?,
-            database_bytes: gauges("caplet_database_bytes", "Size of a plugin's database on disk.")?,
+            memory_bytes: gauges(
+                "caplet_plugin_memory_bytes",
+                "Linear memory of a plugin's instances.",
+            )?,
+            database_bytes: gauges(
+                "caplet_database_bytes",
+                "Size of a plugin's database on disk.",
+            )?,
             registry,
         })
     }

@@ -37,7 +37,9 @@ fn check(document: &Value, routes: &[Route]) -> Vec<String> {
         let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default();
         if !known.contains(&(path.to_owned(), method.to_owned(), id)) {
             let method = method.to_uppercase();
-            faults.push(format!("openapi: `{method} {path}` (operationId `{id}`) is not one of the plugin's routes"));
+            faults.push(format!(
+                "openapi: `{method} {path}` (operationId `{id}`) is not one of the plugin's routes"
+            ));
         }
     }
     faults

@@ -63,7 +63,11 @@ impl Routes {
         let tree = match METHODS.iter().find(|known| known.as_str() == method) {
             Some(known) => self.by_method.entry(static_name(known)).or_default(),
             None if method == "*" => &mut self.any,
-            None => return Err(format!("`{method}` is not a method; use GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS or *")),
+            None => {
+                return Err(format!(
+                    "`{method}` is not a method; use GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS or *"
+                ));
+            }
         };
         tree.insert(pattern, id).map_err(|error| match error {
             matchit::InsertError::Conflict { with } => {
@@ -166,8 +170,15 @@ fn check_segment(segment: &str, is_last: bool) -> Result<(), String> {
     match segment {
         "" => Err("it has an empty segment".to_owned()),
         "." | ".." => Err("dot segments reach outside".to_owned()),
-        _ if segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()+,;=:@".contains(&b)) => Ok(()),
-        _ => Err(format!("segment `{segment}` has a character that a literal segment may not have")),
+        _ if segment
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()+,;=:@".contains(&b)) =>
+        {
+            Ok(())
+        }
+        _ => {
+            Err(format!("segment `{segment}` has a character that a literal segment may not have"))
+        }
     }
 }
 
@@ -220,8 +231,25 @@ mod tests {
     fn refuses_ambiguous_escaping_and_malformed_patterns() {
         assert!(routes(&[("GET", "/{a}"), ("GET", "/{b}")]).unwrap_err().contains("ambiguous"));
         for pattern in [
-            "", "a", "//", "/a//b", "/..", "/a/../b", "/.", "/%2e%2e/x", "/a b", "/{*rest}/x",
-            "/{A}", "/{}", "/a{b}", "/-/style.css", "/-", "/a\\b", "/a?b", "/a#b", "/é",
+            "",
+            "a",
+            "//",
+            "/a//b",
+            "/..",
+            "/a/../b",
+            "/.",
+            "/%2e%2e/x",
+            "/a b",
+            "/{*rest}/x",
+            "/{A}",
+            "/{}",
+            "/a{b}",
+            "/-/style.css",
+            "/-",
+            "/a\\b",
+            "/a?b",
+            "/a#b",
+            "/é",
         ] {
             assert!(routes(&[("GET", pattern)]).is_err(), "{pattern} was taken");
         }

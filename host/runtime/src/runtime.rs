@@ -32,10 +32,14 @@ use crate::options::{Options, PluginOptions};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The engine refused its configuration, or the machine has too little address space.
-    #[error("the WebAssembly engine cannot start: {0}. Lower `engine.instances_max` or `engine.memory_bytes_max`")]
+    #[error(
+        "the WebAssembly engine cannot start: {0}. Lower `engine.instances_max` or `engine.memory_bytes_max`"
+    )]
     Engine(String),
     /// The folder of the compile cache cannot be used.
-    #[error("the compile cache `{path}` cannot be used: {reason}. Make the folder writable for this user")]
+    #[error(
+        "the compile cache `{path}` cannot be used: {reason}. Make the folder writable for this user"
+    )]
     Cache {
         /// The folder.
         path: String,
@@ -157,7 +161,8 @@ impl Runtime {
     /// # Errors
     /// Why it was not loaded; what served before serves on.
     pub async fn load(&self, bytes: Vec<u8>) -> Result<Arc<Generation>, LoadError> {
-        let prepared = self.prepare(bytes).await.inspect_err(|_| self.inner.metrics.loaded(false))?;
+        let prepared =
+            self.prepare(bytes).await.inspect_err(|_| self.inner.metrics.loaded(false))?;
         self.activate(prepared).await
     }
 
@@ -210,15 +215,14 @@ impl Runtime {
         &self.inner.limits
     }
 
-    /// Lets what is running finish, for at most `grace`, and closes the databases. New invocations
-    /// are refused. Returns whether all finished in time.
+    /// Lets what runs or waits for its turn finish, for at most `grace`, then refuses new
+    /// invocations and closes the databases. Whoever sends requests should stop before. Returns
+    /// whether all finished in time.
     pub async fn shutdown(&self, grace: Duration) -> bool {
+        let drained = tokio::time::timeout(grace, self.inner.in_flight.none()).await.is_ok();
         let table = self.inner.table.load_full();
         for generation in table.iter() {
             generation.admission.close();
-        }
-        let drained = tokio::time::timeout(grace, self.inner.in_flight.none()).await.is_ok();
-        for generation in table.iter() {
             if let Some(database) = &generation.context.database {
                 database.close().await;
             }

@@ -77,12 +77,14 @@ fn validate(schema: &Value, settings: &Map<String, Value>) -> Result<(), Vec<Str
 /// Fills in `default`s of absent properties, in nested objects too. JSON Schema leaves this to the
 /// reader of a schema (draft 2020-12, section 9.2).
 fn fill_defaults(root: &Value, schema: &Value, settings: &mut Map<String, Value>) {
-    let Some(properties) = resolve(root, schema).get("properties").and_then(Value::as_object) else {
+    let Some(properties) = resolve(root, schema).get("properties").and_then(Value::as_object)
+    else {
         return;
     };
     for (name, property) in properties {
         if !settings.contains_key(name)
-            && let Some(default) = property.get("default").or(resolve(root, property).get("default"))
+            && let Some(default) =
+                property.get("default").or(resolve(root, property).get("default"))
         {
             settings.insert(name.clone(), default.clone());
         }

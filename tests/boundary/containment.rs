@@ -1,0 +1,209 @@
+//! What a guest does to be a nuisance, and what the host does about it: the call ends, with the right
+//! fault, counted, and the next call of the same plugin and of its neighbours is answered.
+
+use std::time::{Duration, Instant};
+
+use caplet_runtime::{Fault, Limits, PluginOptions, Reuse};
+use serde_json::json;
+
+use crate::rig::{Rig, Setup, bytes_of, text};
+
+fn limits(change: impl FnOnce(&mut Limits)) -> Setup {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    Setup { limits, ..Setup::default() }
+}
+
+#[tokio::test]
+async fn a_loop_ends_at_its_cpu_budget_while_others_run_on_the_same_thread() {
+    let rig = limits(|it| it.cpu_ms_max = 200).load("loop-forever").await;
+    let looping = tokio::spawn({
+        let ask = rig.ask(http::Method::GET, "/");
+        ask.send()
+    });
+    // This test has one thread: an answer means that the loop yielded.
+    let mut n_answered = 0;
+    while !looping.is_finished() {
+        assert_eq!(text(&rig.get("/ok").await.unwrap()), "ok");
+        n_answered += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(n_answered > 1);
+    assert_eq!(looping.await.unwrap().unwrap_err(), Fault::Cpu(200));
+    assert_eq!(rig.limit_hits("plugin-cpu-exceeded"), 1.0);
+    assert_eq!(text(&rig.get("/ok").await.unwrap()), "ok");
+}
+
+#[tokio::test]
+async fn a_wait_ends_at_the_wall_deadline() {
+    let rig = limits(|it| it.wall_ms_max = 50).load("sleep").await;
+    let began = Instant::now();
+    assert_eq!(rig.get("/30").await.unwrap_err(), Fault::Wall(50));
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!(text(&rig.get("/0.01").await.unwrap()), "slept");
+}
+
+#[tokio::test]
+async fn a_trap_ends_its_call_and_its_instance_only() {
+    let rig = Rig::with("trap").await;
+    for path in ["/unreachable", "/panic", "/exit"] {
+        assert!(matches!(rig.get(path).await, Err(Fault::Trap(_))), "{path}");
+    }
+    assert_eq!(rig.limit_hits("plugin-failed"), 3.0);
+    assert_eq!(text(&rig.get("/ok").await.unwrap()), "ok");
+}
+
+#[tokio::test]
+async fn recursion_ends_at_the_stack_limit() {
+    let rig = Rig::with("recurse").await;
+    for path in ["/", "/linear"] {
+        let fault = rig.get(path).await.unwrap_err();
+        assert!(matches!(fault, Fault::Trap(_) | Fault::Memory(_)), "{path}: {fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn memory_stops_growing_at_the_limit() {
+    let rig = limits(|it| it.memory_bytes_max = 32 << 20).load("grow-memory").await;
+    let answer = rig.get("/").await.unwrap();
+    let bytes = crate::rig::json(&answer)["bytes"].as_u64().unwrap();
+    assert!((16 << 20..32 << 20).contains(&bytes), "{bytes}");
+    assert!(matches!(rig.get("/touch").await, Err(Fault::Memory(_))));
+    assert_eq!(rig.limit_hits("plugin-memory-exceeded"), 1.0);
+}
+
+#[tokio::test]
+async fn a_plugins_instances_share_one_memory_limit() {
+    let rig = limits(|it| it.memory_total_bytes_max = 3 << 20).load("sleep").await;
+    let calls: Vec<_> =
+        (0..16).map(|_| tokio::spawn(rig.ask(http::Method::GET, "/0.2").send())).collect();
+    let mut n_busy = 0;
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(answer) => assert_eq!(text(&answer), "slept"),
+            Err(fault) => {
+                assert!(matches!(fault, Fault::Busy(_)), "{fault:?}");
+                n_busy += 1;
+            }
+        }
+    }
+    assert!((1..16).contains(&n_busy), "{n_busy} of 16 were refused");
+}
+
+#[tokio::test]
+async fn host_calls_are_counted_and_end() {
+    let rig = Rig::with("many-host-calls").await;
+    assert_eq!(text(&rig.get("/?calls=4000").await.unwrap()), "4000");
+    assert_eq!(rig.get("/?calls=10000000").await.unwrap_err(), Fault::HostCalls(5_000));
+    assert_eq!(rig.limit_hits("plugin-host-calls-exceeded"), 1.0);
+}
+
+#[tokio::test]
+async fn randomness_is_bounded_in_each_call() {
+    let rig = Rig::with("random-flood").await;
+    assert_eq!(text(&rig.get("/65536").await.unwrap()), "65536");
+    for path in ["/", "/65537"] {
+        assert!(matches!(rig.get(path).await, Err(Fault::Trap(_))), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_flood_is_dropped_and_counted() {
+    let rig = Rig::with("log-flood").await;
+    rig.get("/?lines=2000&bytes=10").await.unwrap();
+    assert!(rig.limit_hits("log-rate") >= 1_400.0, "{}", rig.limit_hits("log-rate"));
+
+    let rig = Rig::with("log-flood").await;
+    rig.get("/?lines=20&bytes=1000000").await.unwrap();
+    assert_eq!(rig.limit_hits("log-bytes"), 12.0, "eight lines of 8 KiB fill 64 KiB");
+    rig.get("/control").await.unwrap();
+    rig.get("/fields").await.unwrap();
+}
+
+#[tokio::test]
+async fn overload_is_refused_before_it_costs_memory() {
+    let setup = limits(|it| {
+        it.concurrency_max = 2;
+        it.queue_max = 2;
+    });
+    let rig = setup.load("sleep").await;
+    let calls: Vec<_> =
+        (0..8).map(|_| tokio::spawn(rig.ask(http::Method::GET, "/0.05").send())).collect();
+    let mut n_busy = 0;
+    for call in calls {
+        n_busy += usize::from(matches!(call.await.unwrap(), Err(Fault::Busy(_))));
+    }
+    assert_eq!(n_busy, 4, "two run and two wait");
+    assert_eq!(rig.limit_hits("queue"), 4.0);
+}
+
+#[tokio::test]
+async fn a_neighbour_is_unharmed() {
+    let rig = limits(|it| it.cpu_ms_max = 50).load("loop-forever").await;
+    rig.runtime.load(bytes_of("trap")).await.unwrap();
+    let neighbour = rig.runtime.table().get("trap").unwrap().clone();
+    let looping: Vec<_> =
+        (0..4).map(|_| tokio::spawn(rig.ask(http::Method::GET, "/").send())).collect();
+    for _ in 0..20 {
+        let answer = ok(&neighbour).await.unwrap();
+        assert_eq!(text(&answer), "ok");
+    }
+    for call in looping {
+        assert_eq!(call.await.unwrap().unwrap_err(), Fault::Cpu(50));
+    }
+}
+
+async fn ok(
+    generation: &std::sync::Arc<caplet_runtime::Generation>,
+) -> Result<caplet_runtime::Answer, Fault> {
+    crate::rig::Ask::to(generation.clone(), http::Method::GET, "/ok").send().await
+}
+
+#[tokio::test]
+async fn warm_instances_are_reused_and_fresh_ones_are_not() {
+    let rig = Rig::with("counter-in-memory").await;
+    for n in ["1", "2", "3"] {
+        assert_eq!(text(&rig.get("/").await.unwrap()), n);
+    }
+    let plugin = PluginOptions { instances: Reuse::Fresh, ..PluginOptions::default() };
+    let rig = Setup { plugin, ..Setup::default() }.load("counter-in-memory").await;
+    for _ in 0..3 {
+        assert_eq!(text(&rig.get("/").await.unwrap()), "1");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_is_replaced_after_so_many_calls() {
+    let rig = limits(|it| it.reuse_max = 2).load("counter-in-memory").await;
+    let mut counts = Vec::new();
+    for _ in 0..5 {
+        counts.push(text(&rig.get("/").await.unwrap()).to_owned());
+    }
+    assert_eq!(counts, ["1", "2", "1", "2", "1"]);
+}
+
+#[tokio::test]
+async fn idle_instances_are_dropped() {
+    let rig = limits(|it| it.idle_ms_max = 1).load("counter-in-memory").await;
+    rig.get("/").await.unwrap();
+    let alive = || rig.counted("caplet_instances", &[("plugin", "counter-in-memory")]);
+    assert_eq!(alive(), 1.0);
+    let gone = async {
+        while alive() > 0.0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(caplet_tests::PATIENCE, gone).await.expect("it is dropped");
+    let memory = rig.counted("caplet_plugin_memory_bytes", &[("plugin", "counter-in-memory")]);
+    assert_eq!(memory, 0.0);
+}
+
+#[tokio::test]
+async fn single_limits_of_a_plugin_lie_over_the_hosts() {
+    let plugin = PluginOptions {
+        limits: [("host_calls_max".to_owned(), json!(10))].into(),
+        ..PluginOptions::default()
+    };
+    let rig = Setup { plugin, ..Setup::default() }.load("many-host-calls").await;
+    assert_eq!(rig.get("/?calls=11").await.unwrap_err(), Fault::HostCalls(10));
+}

@@ -1,0 +1,10 @@
+//! The boundary between the host and its guests: small guests of one behaviour each (`tests/fixtures`)
+//! against a runtime in this process. What must not happen is as much a part of these tests as what
+//! must.
+
+mod answers;
+mod containment;
+mod loading;
+mod rig;
+mod sandbox;
+mod transactions;

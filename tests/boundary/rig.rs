@@ -1,0 +1,183 @@
+//! A runtime with one guest in it, and requests to it without a socket.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use caplet_runtime::{
+    Answer, Call, FakeClock, Fault, Generation, Identity, Kind, Limits, LoadError, Options,
+    PluginOptions, RolePermissions, RouteMatch, Runtime,
+};
+use caplet_store::sqlite::{self, Sqlite};
+use http::Method;
+use serde_json::Value;
+
+/// A runtime in which one plugin is loaded.
+pub struct Rig {
+    pub runtime: Runtime,
+    plugin: String,
+}
+
+/// What a rig is made with.
+#[derive(Default)]
+pub struct Setup {
+    pub limits: Limits,
+    pub plugin: PluginOptions,
+    pub roles: BTreeMap<String, Vec<String>>,
+}
+
+impl Setup {
+    /// A runtime without any plugin.
+    pub fn runtime(self, plugin: &str) -> Runtime {
+        let store = Sqlite::open(sqlite::Options::temporary()).expect("a store in memory");
+        let options = Options {
+            limits: self.limits,
+            plugins: BTreeMap::from([(plugin.to_owned(), self.plugin)]),
+            authorizer: Arc::new(RolePermissions::new(self.roles)),
+            clock: Arc::new(FakeClock::new(1_700_000_000_000)),
+            ..Options::new(Arc::new(store))
+        };
+        options.start().expect("the engine starts")
+    }
+
+    /// A runtime with the guest of that name, or why it does not load.
+    pub async fn try_load(self, guest: &str) -> Result<Rig, LoadError> {
+        let runtime = self.runtime(guest);
+        let generation = runtime.load(bytes_of(guest)).await?;
+        Ok(Rig { plugin: generation.name().to_owned(), runtime })
+    }
+
+    /// A runtime with the guest of that name.
+    pub async fn load(self, guest: &str) -> Rig {
+        self.try_load(guest).await.unwrap_or_else(|error| panic!("{guest}: {error}"))
+    }
+}
+
+/// The component of a guest.
+pub fn bytes_of(guest: &str) -> Vec<u8> {
+    std::fs::read(caplet_tests::guest_path(guest)).expect("the guest can be read")
+}
+
+/// A request in the making.
+pub struct Ask {
+    generation: Arc<Generation>,
+    call: Call,
+}
+
+impl Rig {
+    /// The default set-up.
+    pub async fn with(guest: &str) -> Self {
+        Setup::default().load(guest).await
+    }
+
+    pub fn generation(&self) -> Arc<Generation> {
+        self.runtime.table().get(&self.plugin).expect("the plugin is loaded").clone()
+    }
+
+    /// A request to a path with its query, such as `/query?sql=…`; values are not percent-encoded.
+    pub fn ask(&self, method: Method, target: &str) -> Ask {
+        Ask::to(self.generation(), method, target)
+    }
+
+    pub async fn get(&self, target: &str) -> Result<Answer, Fault> {
+        self.ask(Method::GET, target).send().await
+    }
+
+    pub async fn post(&self, target: &str) -> Result<Answer, Fault> {
+        self.ask(Method::POST, target).send().await
+    }
+
+    /// Runs a statement in a writing invocation of the `storage` guest.
+    pub async fn query(&self, sql: &str) -> Value {
+        let body = serde_json::json!({ "sql": sql, "parameters": [] });
+        let answer = self.ask(Method::POST, "/query").body(body.to_string()).send().await;
+        json(&answer.expect("the guest answers"))
+    }
+
+    /// What the metrics say of a family with these labels.
+    pub fn counted(&self, family: &str, labels: &[(&str, &str)]) -> f64 {
+        let families = self.runtime.metrics().gather();
+        let metrics =
+            families.iter().filter(|it| it.name() == family).flat_map(|it| it.get_metric());
+        let fits = |metric: &&caplet_runtime::prometheus::proto::Metric| {
+            labels.iter().all(|(name, value)| {
+                metric.get_label().iter().any(|it| it.name() == *name && it.value() == *value)
+            })
+        };
+        metrics.filter(fits).map(|it| it.get_counter().value() + it.get_gauge().value()).sum()
+    }
+
+    /// How often the plugin reached a limit.
+    pub fn limit_hits(&self, limit: &str) -> f64 {
+        self.counted(
+            "caplet_limit_hits_total",
+            &[("plugin", self.plugin.as_str()), ("limit", limit)],
+        )
+    }
+}
+
+impl Ask {
+    /// A request to a generation.
+    pub fn to(generation: Arc<Generation>, method: Method, target: &str) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let RouteMatch::Found(matched) = generation.route(&method, path) else {
+            panic!("there is no route for {method} {path}");
+        };
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').expect("a name and a value");
+            (name.to_owned(), value.to_owned())
+        };
+        let call = Call {
+            request_id: "request".into(),
+            trace_id: "0af7651916cd43dd8448eb211c80319c".into(),
+            identity: None,
+            tenant: "default".into(),
+            route: matched.route,
+            method,
+            path: path.to_owned(),
+            parameters: matched.parameters,
+            query: query.split('&').filter(|it| !it.is_empty()).map(pair).collect(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            idempotency_key: None,
+        };
+        Ask { generation, call }
+    }
+
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.call.body = body.into();
+        self
+    }
+
+    pub fn key(mut self, key: &str) -> Self {
+        self.call.idempotency_key = Some(key.to_owned());
+        self
+    }
+
+    pub fn caller(mut self, subject: &str, tenant: &str, roles: &[&str]) -> Self {
+        self.call.tenant = tenant.into();
+        self.call.identity = Some(Arc::new(Identity {
+            subject: subject.to_owned(),
+            kind: Kind::User,
+            tenant: tenant.into(),
+            roles: roles.iter().map(ToString::to_string).collect(),
+            teams: Vec::new(),
+            scopes: Vec::new(),
+        }));
+        self
+    }
+
+    pub async fn send(self) -> Result<Answer, Fault> {
+        self.generation.invoke(self.call).await
+    }
+}
+
+/// The body as JSON.
+pub fn json(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).expect("the body is JSON")
+}
+
+/// The body as text.
+pub fn text(answer: &Answer) -> &str {
+    std::str::from_utf8(&answer.body).expect("the body is text")
+}
