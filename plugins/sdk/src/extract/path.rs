@@ -194,7 +194,11 @@ mod tests {
             type Error = &'static str;
 
             fn try_from(text: String) -> Result<Self, &'static str> {
-                if text.len().is_multiple_of(2) { Ok(Self(text)) } else { Err("must be of even length") }
+                if text.len().is_multiple_of(2) {
+                    Ok(Self(text))
+                } else {
+                    Err("must be of even length")
+                }
             }
         }
         assert!(path::<Even>(&[("name", "Adam")]).is_ok());
