@@ -188,7 +188,7 @@ pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let profile = test.ancestors().nth(2).expect("tests are built in <profile>/deps");
     let binary = profile.join("caplet");
-    assert!(binary.exists(), "{} is missing; run `cargo build -p caplet`", binary.display());
+    assert!(binary.exists(), "{} is missing; run `cargo build --workspace --bin caplet`", binary.display());
     binary
 }
 
