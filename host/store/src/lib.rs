@@ -39,7 +39,7 @@
 //! let page = write.query_json("SELECT body FROM notes WHERE tenant = $tenant", &[], 20).await?;
 //! assert_eq!(page.items, br#"[{"body":"hello"}]"#);
 //! write.commit().await?;
-//! # caplet_store::Result::Ok(()) })?;
+//! # caplet_store::Result::<()>::Ok(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -31,6 +31,8 @@ pub(super) struct PluginDatabase {
     pub(super) counters: Arc<Counters>,
     n_keys: AtomicU64,
     is_closed: AtomicBool,
+    /// Held while the files are being closed.
+    closing: tokio::sync::Mutex<()>,
 }
 
 impl PluginDatabase {
@@ -54,12 +56,18 @@ impl PluginDatabase {
             counters,
             n_keys: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
+            closing: tokio::sync::Mutex::new(()),
             place,
         }))
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::Acquire)
+    /// Whether it was closed; if so, returns when the files are free.
+    pub(super) async fn was_closed(&self) -> bool {
+        if !self.is_closed.load(Ordering::Acquire) {
+            return false;
+        }
+        drop(self.closing.lock().await);
+        true
     }
 
     pub(super) fn count_statement(&self, n_statements: &mut u32) -> Result<()> {
@@ -120,6 +128,7 @@ impl Database for DatabaseHandle {
     }
 
     async fn close(&self) {
+        let _closing = self.0.closing.lock().await;
         self.0.is_closed.store(true, Ordering::Release);
         self.0.readers.close().await;
         self.0.writer.close().await;

@@ -5,7 +5,7 @@
 //! - `directory`, `connection`: the files, and the hardened connections to them;
 //! - `authorizer`, `budget`, `fault`: what SQLite may do, for how long, and what went wrong;
 //! - `statement`, `plans`: running one statement, and what is remembered of its text;
-//! - `readers`, `read`: snapshots; `writer`, `write`, `watchdog`: group commit;
+//! - `readers`, `read`: snapshots; `writer`, `lease`, `batch`, `write`, `watchdog`: group commit;
 //! - `host_tables`, `migrate`: the host's own tables, and the plugin's schema.
 //!
 //! Statements run on the calling thread, because a list of twenty rows is done in the time a change
@@ -13,12 +13,14 @@
 //! what becomes of the longer ones.
 
 mod authorizer;
+mod batch;
 mod budget;
 mod connection;
 mod database;
 mod directory;
 mod fault;
 mod host_tables;
+mod lease;
 mod migrate;
 mod plans;
 mod read;
@@ -122,7 +124,9 @@ impl Store for Sqlite {
         check_name(plugin)?;
         let entry = Arc::clone(self.shared.databases.lock().entry(plugin.to_owned()).or_default());
         let mut known = entry.lock().await;
-        if let Some(database) = known.upgrade().filter(|database| !database.is_closed()) {
+        if let Some(database) = known.upgrade()
+            && !database.was_closed().await
+        {
             return Ok(Arc::new(DatabaseHandle(database)));
         }
         let directory = &self.shared.directory;

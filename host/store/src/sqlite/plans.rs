@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use hashlink::LruCache;
 use parking_lot::Mutex;
@@ -19,11 +20,19 @@ const TEXTS_MAX: usize = 500;
 /// bytes: longer texts always run off the calling thread.
 const INLINE_BYTES_MAX: usize = 8 << 10;
 
+/// A text that was slow once is tried on the calling thread again after so many quick runs in a row:
+/// a machine that was busy for a moment makes any statement look slow.
+const QUICK_RUNS_MIN: u32 = 16;
+
+/// What a quick run takes at most: well below the time that makes a text slow.
+const QUICK_TIME_MAX: Duration = Duration::from_millis(1);
+
 /// One statement text that passed the gate.
 pub(super) struct Prepared {
     pub(super) text: Arc<str>,
     pub(super) checked: Checked,
-    is_slow: AtomicBool,
+    /// Quick runs that are still missing until it is tried on the calling thread.
+    n_quick_runs_left: AtomicU32,
     slots: OnceLock<Vec<Slot>>,
     json: Mutex<Option<Arc<Plan>>>,
 }
@@ -42,7 +51,7 @@ impl Prepared {
         Ok(Self {
             text: Arc::from(text),
             checked: gate::check(text, limits)?,
-            is_slow: AtomicBool::new(text.len() > INLINE_BYTES_MAX),
+            n_quick_runs_left: AtomicU32::new(0),
             slots: OnceLock::new(),
             json: Mutex::new(None),
         })
@@ -50,11 +59,20 @@ impl Prepared {
 
     /// Whether it should not be tried on the calling thread.
     pub(super) fn is_slow(&self) -> bool {
-        self.is_slow.load(Ordering::Relaxed)
+        self.text.len() > INLINE_BYTES_MAX || self.n_quick_runs_left.load(Ordering::Relaxed) > 0
     }
 
     pub(super) fn mark_slow(&self) {
-        self.is_slow.store(true, Ordering::Relaxed);
+        self.n_quick_runs_left.store(QUICK_RUNS_MIN, Ordering::Relaxed);
+    }
+
+    /// Notes how long a run off the calling thread took.
+    pub(super) fn note_run(&self, time: Duration) {
+        if time > QUICK_TIME_MAX {
+            return self.mark_slow();
+        }
+        let left = self.n_quick_runs_left.load(Ordering::Relaxed);
+        self.n_quick_runs_left.store(left.saturating_sub(1), Ordering::Relaxed);
     }
 
     /// What SQLite's parameters are bound to, in its order, which is that of their first use.

@@ -65,7 +65,9 @@ impl ReadTransaction {
         let (reader, result) = moved(budget, move || {
             let call =
                 Call { prepared: &prepared, tenant: &tenant, parameters: &parameters, shape };
+            let started = Instant::now();
             let result = run_until(&reader, &call, end);
+            prepared.note_run(started.elapsed());
             (reader, result)
         })
         .await?;
@@ -77,8 +79,10 @@ impl ReadTransaction {
     fn settle<T>(&mut self, result: Result<T, Fault>) -> Result<T> {
         match result {
             Ok(output) => Ok(output),
+            Err(Fault::Statement(error @ Error::Unavailable(_)) | Fault::Connection(error)) => {
+                Err(self.end(error))
+            }
             Err(Fault::Statement(error)) => Err(error),
-            Err(Fault::Connection(error)) => Err(self.end(error)),
             Err(Fault::Interrupted) => {
                 self.database.counters.timeouts.add(1);
                 if Instant::now() >= self.begin.deadline {

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use super::lease::Lease;
 use super::statistics::Counters;
-use super::writer::Lease;
 use crate::{Error, Result};
 
 /// What a write transaction shares with the watchdog.

@@ -11,10 +11,10 @@ use async_trait::async_trait;
 
 use super::database::PluginDatabase;
 use super::fault::Fault;
+use super::lease::Lease;
 use super::plans::Prepared;
 use super::statement::{self, Call, Output, Shape};
 use super::watchdog::Holding;
-use super::writer::Lease;
 use super::{INLINE_TIME, host_tables, moved};
 use crate::{Begin, Error, IdempotencyKey, JsonPage, Result, Rows, Transaction, Value};
 
@@ -38,6 +38,7 @@ impl WriteTransaction {
 
     async fn run(&mut self, text: &str, parameters: &[Value], shape: Shape) -> Result<Output> {
         self.database.count_statement(&mut self.n_statements)?;
+        self.holding.put(self.take()?);
         let prepared = self.database.plans.get(text).await?;
         let call = Call { prepared: &prepared, tenant: &self.begin.tenant, parameters, shape };
         statement::check(&call, &self.database.place.limits)?;
@@ -56,6 +57,9 @@ impl WriteTransaction {
         if lease.connection().is_in_transaction() {
             return self.run_moved(lease, prepared, (parameters, shape), begun).await;
         }
+        if Instant::now() >= self.begin.deadline {
+            return self.settle(lease, result);
+        }
         self.database.counters.retries.add(1);
         let error = Error::Retry("a statement needs more time than is given at first".to_owned());
         Err(self.end(lease, error))
@@ -72,9 +76,10 @@ impl WriteTransaction {
         self.database.counters.moved_statements.add(1);
         if !self.has_begun && lease.n_members() > 0 {
             // Those who are done must not wait for this one, nor fall with it.
-            lease = lease.settle().await?;
-            lease.begin()?;
+            let alone = lease.settle().await.and_then(|mut lease| lease.begin().map(|()| lease));
+            lease = alone.inspect_err(|error| self.holding.end(error.clone()))?;
         }
+        lease.mark_heavy();
         self.has_begun = true;
         let end = self.begin.deadline.min(begun + self.database.place.limits.statement_time_max);
         let budget = Arc::clone(lease.connection().budget());
@@ -82,7 +87,9 @@ impl WriteTransaction {
         let (lease, result) = moved(budget, move || {
             let call =
                 Call { prepared: &prepared, tenant: &tenant, parameters: &parameters, shape };
+            let started = Instant::now();
             let result = run_until(&lease, &call, end);
+            prepared.note_run(started.elapsed());
             (lease, result)
         })
         .await?;

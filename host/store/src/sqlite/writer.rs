@@ -15,16 +15,11 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::batch::{Batch, Held};
 use super::connection::{Connection, Place};
-use super::fault::Fault;
+use super::lease::Lease;
 use super::statistics::Counters;
 use crate::{Error, Result};
-
-/// Transactions in one batch: with 64 writers the gain of a larger batch is no longer measurable.
-const MEMBERS_MAX: usize = 256;
-
-/// How long the first member of a batch waits for others at most, while they keep coming.
-const BATCH_TIME_MAX: Duration = Duration::from_millis(5);
 
 /// The writer of one database.
 pub(super) struct Writer {
@@ -50,22 +45,6 @@ enum Seat {
     Closed,
 }
 
-/// The connection and the state of its transaction.
-struct Held {
-    connection: Connection,
-    batch: Option<Batch>,
-    /// Whether a member's savepoint is open.
-    has_member: bool,
-    /// Whether the connection must be opened again before anyone uses it.
-    is_broken: bool,
-}
-
-struct Batch {
-    began: Instant,
-    changes_before: u64,
-    members: Vec<oneshot::Sender<Result<()>>>,
-}
-
 impl Writer {
     pub(super) fn new(
         connection: Connection,
@@ -76,6 +55,14 @@ impl Writer {
         let seat = Seat::Free(Box::new(Held::new(connection)));
         let queue = Mutex::new(Queue { seat, waiting: VecDeque::new() });
         Self { place, counters, runtime, queue }
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(super) fn counters(&self) -> &Arc<Counters> {
+        &self.counters
     }
 
     /// Takes the connection, after all who asked before.
@@ -131,7 +118,7 @@ impl Writer {
     }
 
     /// Gives the connection to the next who waits, or ends the batch.
-    fn pass_on(self: &Arc<Self>, mut held: Box<Held>) {
+    pub(super) fn pass_on(self: &Arc<Self>, mut held: Box<Held>) {
         if held.is_broken {
             held.fail(&Error::Unavailable("the database had to be opened again".to_owned()));
             drop(held);
@@ -183,12 +170,7 @@ impl Writer {
             held.commit(&self.counters);
             return self.pass_on(held);
         }
-        let mut lease = Lease::new(held, self);
-        lease.is_committing = true;
-        self.runtime.spawn_blocking(move || {
-            lease.commit();
-            lease.commit_ended();
-        });
+        Lease::new(held, self).commit_later();
     }
 
     /// Opens the connection again off the thread and gives it to the next who waits.
@@ -217,210 +199,4 @@ impl Drop for Writer {
 enum Turn {
     Now(Box<Held>),
     Later(oneshot::Receiver<Lease>),
-}
-
-impl Batch {
-    fn has_room(&self) -> bool {
-        self.members.len() < MEMBERS_MAX && self.began.elapsed() < BATCH_TIME_MAX
-    }
-}
-
-impl Held {
-    fn new(connection: Connection) -> Self {
-        Self { connection, batch: None, has_member: false, is_broken: false }
-    }
-
-    fn has_changes(&self) -> bool {
-        let now = self.connection.raw().total_changes();
-        self.batch.as_ref().is_some_and(|batch| batch.changes_before != now)
-    }
-
-    /// Tells all members that their batch is gone.
-    fn fail(&mut self, error: &Error) {
-        self.has_member = false;
-        for member in self.batch.take().into_iter().flat_map(|batch| batch.members) {
-            // A member that no longer listens needs no answer.
-            let _ = member.send(Err(error.clone()));
-        }
-    }
-
-    /// Ends a batch of which nothing is to be kept.
-    fn abandon(&mut self) {
-        self.batch = None;
-        self.is_broken |= self.connection.host("ROLLBACK", []).is_err();
-    }
-
-    /// Makes the batch durable and tells its members.
-    fn commit(&mut self, counters: &Counters) {
-        if self.batch.is_none() {
-            return;
-        }
-        let has_changes = self.has_changes();
-        match self.connection.host("COMMIT", []) {
-            Ok(_) => {
-                let members = self.batch.take().map(|batch| batch.members).unwrap_or_default();
-                counters.commits.add(usize::from(has_changes));
-                counters.transactions.add(members.len());
-                for member in members {
-                    let _ = member.send(Ok(()));
-                }
-            }
-            Err(fault) => self.commit_failed(fault, counters),
-        }
-    }
-
-    fn commit_failed(&mut self, fault: Fault, counters: &Counters) {
-        // After a failed write SQLite's own view of the log is in doubt as well.
-        self.is_broken |= matches!(fault, Fault::Connection(_));
-        let error = fault.into_error();
-        tracing::error!(path = %self.connection.path().display(), %error, "a commit failed");
-        self.is_broken |=
-            self.connection.is_in_transaction() && self.connection.host("ROLLBACK", []).is_err();
-        let error = match error {
-            Error::DiskFull | Error::Unavailable(_) => error,
-            other => {
-                counters.retries.add(self.batch.as_ref().map_or(0, |batch| batch.members.len()));
-                Error::Retry(other.to_string())
-            }
-        };
-        self.fail(&error);
-    }
-}
-
-/// The right to use the connection. Dropping it undoes what its holder did and gives it on.
-pub(super) struct Lease {
-    /// `None` only when it was taken out on purpose.
-    held: Option<Box<Held>>,
-    writer: Arc<Writer>,
-    /// Whether this lease only exists to commit: it must not try again when it is dropped.
-    is_committing: bool,
-}
-
-impl Lease {
-    fn new(held: Box<Held>, writer: &Arc<Writer>) -> Self {
-        Self { held: Some(held), writer: Arc::clone(writer), is_committing: false }
-    }
-
-    fn held(&self) -> &Held {
-        self.held.as_ref().expect("a lease has its connection until it is dropped")
-    }
-
-    fn held_mut(&mut self) -> &mut Held {
-        self.held.as_mut().expect("a lease has its connection until it is dropped")
-    }
-
-    fn into_held(mut self) -> Box<Held> {
-        self.held.take().expect("a lease has its connection until it is dropped")
-    }
-
-    pub(super) fn connection(&self) -> &Connection {
-        &self.held().connection
-    }
-
-    /// How many transactions would be lost with this one.
-    pub(super) fn n_members(&self) -> usize {
-        self.held().batch.as_ref().map_or(0, |batch| batch.members.len())
-    }
-
-    /// Begins the holder's transaction, and the batch when it is the first.
-    pub(super) fn begin(&mut self) -> Result<()> {
-        let held = self.held_mut();
-        held.connection.budget().renew();
-        let began = match held.batch {
-            Some(_) => Ok(0),
-            None => held.connection.host("BEGIN IMMEDIATE", []),
-        };
-        if held.batch.is_none() && began.is_ok() {
-            let changes_before = held.connection.raw().total_changes();
-            held.batch = Some(Batch { began: Instant::now(), changes_before, members: Vec::new() });
-        }
-        let result = began.and_then(|_| held.connection.host("SAVEPOINT member", []));
-        held.has_member = result.is_ok();
-        held.is_broken |= matches!(result, Err(Fault::Connection(_)));
-        result.map(|_| ()).map_err(Fault::into_error)
-    }
-
-    /// Notes that the whole batch was rolled back by SQLite: its members may try again.
-    pub(super) fn lose_batch(&mut self) {
-        let n_members = self.n_members();
-        self.writer.counters.retries.add(n_members);
-        let error = Error::Retry("a later statement of the same commit failed".to_owned());
-        self.held_mut().fail(&error);
-    }
-
-    /// Notes that the connection is not sound.
-    pub(super) fn mark_broken(&mut self) {
-        self.held_mut().is_broken = true;
-    }
-
-    /// Ends the holder's transaction well. What comes out of the channel is whether it is durable.
-    pub(super) fn finish(mut self) -> Result<oneshot::Receiver<Result<()>>> {
-        let held = self.held_mut();
-        held.connection.host("RELEASE member", []).map_err(Fault::into_error)?;
-        held.has_member = false;
-        let (sender, receiver) = oneshot::channel();
-        if let Some(batch) = &mut held.batch {
-            batch.members.push(sender);
-        }
-        Ok(receiver)
-    }
-
-    /// Commits what the members before did, so that the connection has no transaction.
-    pub(super) async fn settle(mut self) -> Result<Self> {
-        if self.held().batch.is_none() {
-            return Ok(self);
-        }
-        self = super::off_thread(move || {
-            self.undo();
-            self.commit();
-            self
-        })
-        .await?;
-        if self.held().is_broken {
-            return Err(Error::Unavailable("a commit failed".to_owned()));
-        }
-        Ok(self)
-    }
-
-    fn commit_ended(&mut self) {
-        self.is_committing = false;
-    }
-
-    fn commit(&mut self) {
-        let counters = Arc::clone(&self.writer.counters);
-        self.held_mut().commit(&counters);
-    }
-
-    /// Undoes the holder's transaction.
-    fn undo(&mut self) {
-        let held = self.held_mut();
-        if !std::mem::take(&mut held.has_member) {
-            return;
-        }
-        held.connection.budget().renew();
-        let undone = held
-            .connection
-            .host("ROLLBACK TO member", [])
-            .and_then(|_| held.connection.host("RELEASE member", []));
-        if undone.is_err() {
-            held.is_broken = true;
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if self.held.is_none() {
-            return;
-        }
-        self.undo();
-        if self.is_committing {
-            // The runtime is shutting down: nobody is left to be told.
-            self.held_mut().is_broken = true;
-        }
-        let writer = Arc::clone(&self.writer);
-        if let Some(held) = self.held.take() {
-            writer.pass_on(held);
-        }
-    }
 }

