@@ -1,1 +1,54 @@
-fn main() {}
+//! The `caplet` command: a host for plugins, and the tools around it.
+//!
+//! - `arguments`: what can be typed, and the help that teaches it.
+//! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
+//! - `serve`, `token`, `list`, `describe`, `inspect`, `check`: one command each.
+//! - `dry`: a runtime that touches nothing, for the commands that only look.
+//! - `table`, `logging`, `failure`: how things are written, and how the process ends.
+//!
+//! Everything that happens to a request is in `caplet-server`.
+
+mod arguments;
+mod check;
+mod describe;
+mod dry;
+mod environment;
+mod failure;
+mod inspect;
+mod list;
+mod logging;
+mod serve;
+mod settings;
+mod table;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(reason) => return Failure::run_time(format!("cannot start threads: {reason}")).tell(),
+    };
+    let outcome = runtime.block_on(run(arguments));
+    // Blocking work that is still running (a compilation, a read) must not keep the process.
+    runtime.shutdown_background();
+    outcome.map_or_else(|failure| failure.tell(), |()| ExitCode::SUCCESS)
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    logging::start(&arguments.command)?;
+    match arguments.command {
+        Command::Serve(options) => serve::run(options).await,
+        Command::Token(options) => token::run(&options),
+        Command::List(options) => list::run(&options).await,
+        Command::Describe(options) => describe::run(&options).await,
+        Command::Inspect(options) => inspect::run(&options).await,
+        Command::Check(options) => check::run(&options).await,
+    }
+}

@@ -89,6 +89,7 @@ pub struct Builder {
     config: Config,
     data: Option<PathBuf>,
     plugins: Option<PathBuf>,
+    cache: Option<PathBuf>,
     store: Option<Arc<dyn Store>>,
     authorizer: Option<Arc<dyn Authorizer>>,
     clock: Arc<dyn Clock>,
@@ -115,6 +116,14 @@ impl Builder {
     #[must_use]
     pub fn plugins(mut self, folder: impl Into<PathBuf>) -> Self {
         self.plugins = Some(folder.into());
+        self
+    }
+
+    /// Where compiled code is kept, instead of the directory `cache` in the data directory. Without
+    /// either, plugins are compiled at each load.
+    #[must_use]
+    pub fn cache(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.cache = Some(directory.into());
         self
     }
 
@@ -145,7 +154,7 @@ impl Builder {
     /// # Errors
     /// Why it cannot start.
     pub async fn build(self) -> Result<Host, Error> {
-        let Self { config, data, plugins, store, authorizer, clock } = self;
+        let Self { config, data, plugins, cache, store, authorizer, clock } = self;
         let store = match store {
             Some(store) => store,
             None => open_store(data.as_deref())?,
@@ -154,7 +163,7 @@ impl Builder {
         let roles = || Arc::new(RolePermissions::new(config.roles.clone()));
         let authorizer = authorizer.unwrap_or_else(|| roles());
         let options = Options {
-            cache: data.map(|data| data.join("cache")),
+            cache: cache.or_else(|| data.map(|data| data.join("cache"))),
             limits: config.limits,
             plugins: config.plugin,
             engine: config.engine,
@@ -206,6 +215,7 @@ impl Host {
             config: Config::default(),
             data: None,
             plugins: None,
+            cache: None,
             store: None,
             authorizer: None,
             clock: Arc::new(SystemClock),

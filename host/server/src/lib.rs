@@ -51,3 +51,10 @@ pub use host::{Builder, Error, Host};
 pub use problem::Problem;
 pub use serve::serve;
 pub use token::Claims;
+
+/// The documents whose Rust is for embedders, as documentation tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../docs/embedding.md")]
+    mod embedding {}
+}

@@ -1,0 +1,32 @@
+//! `caplet check`: would it load, and if not, why.
+
+use crate::arguments::File;
+use crate::dry;
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// Loads the component where nothing is kept, and says what came of it.
+///
+/// # Errors
+/// When it would not load; the reasons have been printed.
+pub async fn run(options: &File) -> Result<(), Failure> {
+    let settings = Settings::load(&options.common, None)?;
+    let bytes = dry::read(&options.file)?;
+    let file = options.file.display();
+    match dry::runtime(&settings)?.load(bytes).await {
+        Ok(generation) => {
+            let (name, version) = (generation.name(), generation.version());
+            let n_routes = generation.description().routes.len();
+            println!("{file} would load: plugin {name} {version} with {n_routes} routes.");
+            Ok(())
+        }
+        Err(error) => {
+            let name = error.plugin.map(|name| format!(" (plugin {name})")).unwrap_or_default();
+            println!("{file}{name} would not load: {}.", error.step);
+            for reason in error.reasons {
+                println!("  - {reason}");
+            }
+            Err(Failure::said())
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! `caplet describe`: what a plugin says of itself, for people or as JSON.
+
+use std::fmt::Write;
+
+use caplet_runtime::{Access, Description, Prepared, Route, Transaction};
+use serde_json::{Value, json};
+
+use crate::arguments::Describe;
+use crate::dry;
+use crate::failure::Failure;
+use crate::settings::Settings;
+use crate::table::aligned;
+
+/// Prints the description.
+///
+/// # Errors
+/// When the plugin cannot be asked, with each reason.
+pub async fn run(options: &Describe) -> Result<(), Failure> {
+    let settings = Settings::load(&options.file.common, None)?;
+    let bytes = dry::read(&options.file.file)?;
+    let prepared = dry::runtime(&settings)?
+        .prepare(bytes)
+        .await
+        .map_err(|error| Failure::run_time(format!("{}: {error}", options.file.file.display())))?;
+    if options.json {
+        println!("{:#}", document(&prepared));
+    } else {
+        print!("{}", text(prepared.description()));
+    }
+    Ok(())
+}
+
+fn text(description: &Description) -> String {
+    let Description { name, version, title, summary, .. } = description;
+    let mut text = format!("{name} {version}: {title}\n");
+    if !summary.is_empty() {
+        let _ = writeln!(text, "{summary}");
+    }
+    section(&mut text, &format!("Routes below /api/{name}"), &routes(description));
+    let permissions = description.permissions.iter();
+    let permissions: Vec<_> =
+        permissions.map(|it| [it.name.clone(), it.description.clone()]).collect();
+    section(&mut text, "Permissions", &permissions);
+    section(&mut text, "Settings", &settings(&description.settings_schema));
+    let migrations: Vec<_> =
+        description.migrations.iter().map(|it| [it.number.to_string(), it.name.clone()]).collect();
+    section(&mut text, "Migrations", &migrations);
+    let assets: Vec<_> = description
+        .assets
+        .iter()
+        .map(|it| [it.path.clone(), it.media_type.clone(), format!("{} bytes", it.content.len())])
+        .collect();
+    section(&mut text, &format!("Files below /api/{name}/-"), &assets);
+    text
+}
+
+/// A heading and its rows; nothing when there are none.
+fn section<const N: usize>(text: &mut String, heading: &str, rows: &[[String; N]]) {
+    if !rows.is_empty() {
+        let _ = write!(text, "\n{heading}\n{}", aligned(2, rows));
+    }
+}
+
+fn routes(description: &Description) -> Vec<[String; 4]> {
+    let row = |route: &Route| {
+        let Route { method, pattern, operation, .. } = route;
+        [method.clone(), pattern.clone(), access(&route.access), operation.clone()]
+    };
+    description.routes.iter().map(row).collect()
+}
+
+fn access(access: &Access) -> String {
+    match access {
+        Access::Public => "public".to_owned(),
+        Access::SignedIn => "signed in".to_owned(),
+        Access::Permission(permission) => permission.clone(),
+    }
+}
+
+/// Name, type, default and meaning of each setting at the top of the schema.
+fn settings(schema: &str) -> Vec<[String; 4]> {
+    let schema: Value = serde_json::from_str(schema).unwrap_or_default();
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return Vec::new();
+    };
+    let text = |value: Option<&Value>| match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    let row = |(name, property): (&String, &Value)| {
+        let default = property.get("default").map(|it| format!("default {it}"));
+        [
+            name.clone(),
+            text(property.get("type")),
+            default.unwrap_or_default(),
+            text(property.get("description")),
+        ]
+    };
+    properties.iter().map(row).collect()
+}
+
+fn document(prepared: &Prepared) -> Value {
+    let description = prepared.description();
+    let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let rights: Vec<_> = prepared.inspection().rights.iter().map(|right| right.name).collect();
+    json!({
+        "name": description.name,
+        "version": description.version,
+        "title": description.title,
+        "summary": description.summary,
+        "digest": prepared.digest().to_string(),
+        "rights": rights,
+        "routes": description.routes.iter().map(route).collect::<Vec<_>>(),
+        "permissions": description.permissions.iter().map(|it| {
+            json!({ "name": it.name, "description": it.description })
+        }).collect::<Vec<_>>(),
+        "settings_schema": parsed(&description.settings_schema),
+        "migrations": description.migrations.iter().map(|it| {
+            json!({ "number": it.number, "name": it.name, "sql": it.sql, "postgres": it.postgres })
+        }).collect::<Vec<_>>(),
+        "assets": description.assets.iter().map(|it| {
+            json!({ "path": it.path, "media_type": it.media_type, "bytes": it.content.len() })
+        }).collect::<Vec<_>>(),
+        "openapi": parsed(&description.openapi),
+    })
+}
+
+fn route(route: &Route) -> Value {
+    let transaction = match route.transaction {
+        Transaction::ByMethod => "by-method",
+        Transaction::Read => "read",
+        Transaction::Write => "write",
+        Transaction::None => "none",
+    };
+    let (access, permission) = match &route.access {
+        Access::Public => ("public", None),
+        Access::SignedIn => ("signed-in", None),
+        Access::Permission(permission) => ("permission", Some(permission)),
+    };
+    json!({
+        "operation": route.operation,
+        "method": route.method,
+        "pattern": route.pattern,
+        "access": access,
+        "permission": permission,
+        "transaction": transaction,
+        "body_max_bytes": caplet_runtime::body_bytes_max(route),
+        "headers": route.headers,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_shown_with_type_default_and_meaning() {
+        let schema = r#"{"type": "object", "properties": {
+            "edit_window_s": {"type": "integer", "default": 900, "description": "How long."},
+            "mode": {"type": ["string", "null"]}
+        }}"#;
+        assert_eq!(
+            settings(schema),
+            [
+                ["edit_window_s", "integer", "default 900", "How long."].map(str::to_owned),
+                ["mode", r#"["string","null"]"#, "", ""].map(str::to_owned),
+            ]
+        );
+        assert!(settings("").is_empty());
+    }
+}

@@ -1,0 +1,47 @@
+//! A runtime that only looks: plugins are compiled and described, their data is not touched.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use caplet_runtime::{EngineOptions, Options, Runtime};
+use caplet_store::sqlite::{self, Sqlite};
+
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// Instances at once: a plugin is described by one of them.
+const INSTANCES_MAX: u32 = 16;
+
+/// A runtime with the operator's limits, grants and plugin settings over a database that vanishes.
+/// Compiled code is shared with a host that keeps its files in the same data directory.
+///
+/// # Errors
+/// Why the engine cannot start.
+pub fn runtime(settings: &Settings) -> Result<Runtime, Failure> {
+    let failed = |reason: String| Failure::run_time(reason);
+    let store =
+        Sqlite::open(sqlite::Options::temporary()).map_err(|reason| failed(reason.to_string()))?;
+    let cache = settings.data.join("cache");
+    let options = |cache| Options {
+        cache,
+        engine: EngineOptions { instances_max: INSTANCES_MAX, ..settings.engine.clone() },
+        limits: settings.limits.clone(),
+        plugins: settings.plugin.clone(),
+        ..Options::new(Arc::new(store.clone()))
+    };
+    // A cache that this user may not use is no reason not to look.
+    let with_cache = cache.is_dir().then(|| options(Some(cache)).start().ok()).flatten();
+    match with_cache {
+        Some(runtime) => Ok(runtime),
+        None => options(None).start().map_err(|reason| failed(reason.to_string())),
+    }
+}
+
+/// The bytes of a component.
+///
+/// # Errors
+/// Why the file cannot be read.
+pub fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file)
+        .map_err(|reason| Failure::run_time(format!("{} cannot be read: {reason}", file.display())))
+}

@@ -1,0 +1,67 @@
+//! `caplet inspect`: what a component asks for and offers, read from the file itself, also of one
+//! that would not load.
+
+use caplet_runtime::{Inspection, Limits};
+use serde_json::Value;
+
+use crate::arguments::File;
+use crate::dry;
+use crate::failure::Failure;
+use crate::settings::Settings;
+use crate::table::aligned;
+
+/// Prints rights, imports, exports and limits.
+///
+/// # Errors
+/// When the file is no component.
+pub async fn run(options: &File) -> Result<(), Failure> {
+    let settings = Settings::load(&options.common, None)?;
+    let bytes = dry::read(&options.file)?;
+    let n_bytes = bytes.len();
+    let runtime = dry::runtime(&settings)?;
+    let refused = |error| Failure::run_time(format!("{}: {error}", options.file.display()));
+    let inspection = runtime.inspect(bytes.clone()).await.map_err(refused)?;
+    // Limits may be set for a plugin by its name, which is known only when it describes itself.
+    let prepared = runtime.prepare(bytes).await;
+    println!("{}: {n_bytes} bytes", options.file.display());
+    if let Ok(prepared) = &prepared {
+        println!("plugin {}, SHA-256 {}", prepared.name(), prepared.digest());
+    }
+    print!("{}", text(&inspection));
+    print!("{}", limits(prepared.as_ref().map_or(&settings.limits, |it| it.limits())));
+    if let Err(error) = prepared {
+        println!("\nIt would not load: {error}");
+    }
+    Ok(())
+}
+
+fn text(inspection: &Inspection) -> String {
+    let rights: Vec<_> =
+        inspection.rights.iter().map(|it| [it.name.to_owned(), it.meaning.to_owned()]).collect();
+    let rights = match rights.as_slice() {
+        [] => "  none\n".to_owned(),
+        rights => aligned(2, rights),
+    };
+    let mut text = format!("\nIt may, when it is granted:\n{rights}");
+    list(
+        &mut text,
+        "Served with nothing behind them (no files, sockets, environment):",
+        &inspection.wasi,
+    );
+    list(&mut text, "Not served by this host, so that it cannot be loaded:", &inspection.unknown);
+    list(&mut text, "It exports:", &inspection.exports);
+    text
+}
+
+fn list(text: &mut String, heading: &str, names: &[String]) {
+    if !names.is_empty() {
+        let rows: Vec<_> = names.iter().map(|name| [name.clone()]).collect();
+        *text += &format!("\n{heading}\n{}", aligned(2, &rows));
+    }
+}
+
+fn limits(limits: &Limits) -> String {
+    let Ok(Value::Object(limits)) = serde_json::to_value(limits) else { return String::new() };
+    let rows: Vec<_> = limits.into_iter().map(|(name, value)| [name, value.to_string()]).collect();
+    format!("\nLimits that hold for it:\n{}", aligned(2, &rows))
+}
