@@ -39,7 +39,10 @@ impl ReadTransaction {
         let begun = Instant::now();
         if !prepared.is_slow() {
             let end = self.begin.deadline.min(begun + INLINE_TIME);
-            let result = run_until(self.reader()?, &call, end);
+            let connection = self.reader()?.connection();
+            let armed = connection.budget().arm_inline(end);
+            let result = statement::run(connection, &call);
+            drop(armed);
             match result {
                 Err(Fault::Interrupted) => prepared.mark_slow(),
                 other => return self.settle(other),
@@ -66,7 +69,9 @@ impl ReadTransaction {
             let call =
                 Call { prepared: &prepared, tenant: &tenant, parameters: &parameters, shape };
             let started = Instant::now();
-            let result = run_until(&reader, &call, end);
+            let armed = reader.connection().budget().arm(end);
+            let result = statement::run(reader.connection(), &call);
+            drop(armed);
             prepared.note_run(started.elapsed());
             (reader, result)
         })
@@ -114,12 +119,6 @@ impl ReadTransaction {
         }
         error
     }
-}
-
-fn run_until(reader: &Reader, call: &Call<'_>, end: Instant) -> Result<Output, Fault> {
-    let connection = reader.connection();
-    let _armed = connection.budget().arm(end);
-    statement::run(connection, call)
 }
 
 #[async_trait]

@@ -242,3 +242,24 @@ fn expired_keys_are_forgotten_in_the_file_too() {
     let n_kept: i64 = connection.raw().query_row(count, [], |row| row.get(0)).unwrap();
     assert!(n_kept <= 64, "{n_kept}");
 }
+
+/// SQLite may report an interruption of a statement that is done: then its changes are made. That is
+/// why a transaction must not go on after one.
+#[test]
+fn a_statement_may_be_interrupted_after_its_end() {
+    let connection = connection(&place(Limits::default()));
+    let is_done_and_interrupted = (0..1_000).any(|_| {
+        connection.host("BEGIN IMMEDIATE", []).unwrap();
+        let armed = connection.budget().arm(Instant::now());
+        let inserted = connection.host("INSERT INTO notes VALUES (1)", []);
+        drop(armed);
+        let is_open = connection.is_in_transaction();
+        let count = "SELECT count(*) FROM notes";
+        let n_rows: i64 = connection.raw().query_row(count, [], |row| row.get(0)).unwrap();
+        if is_open {
+            connection.host("ROLLBACK", []).unwrap();
+        }
+        matches!(inserted, Err(Fault::Interrupted)) && is_open && n_rows == 1
+    });
+    assert!(is_done_and_interrupted);
+}

@@ -1,8 +1,9 @@
 //! The transaction of an invocation that writes.
 //!
 //! SQLite rolls a whole transaction back, and with it the batch, when a statement that writes is
-//! interrupted. So one that proves slow on the calling thread costs its batch one more try: its text
-//! is remembered, and the next time it runs where it may block.
+//! interrupted; or it does not, when the interruption came at the statement's very end, and then the
+//! changes are made. Neither can be continued. So a writing statement that proves slow on the calling
+//! thread costs another try: its text is remembered, and the next time it runs where it may block.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,16 +50,19 @@ impl WriteTransaction {
         }
         self.has_begun = true;
         let end = self.begin.deadline.min(begun + INLINE_TIME);
-        let result = run_until(&lease, &call, end);
+        let armed = lease.connection().budget().arm_inline(end);
+        let result = statement::run(lease.connection(), &call);
+        drop(armed);
         if !matches!(result, Err(Fault::Interrupted)) {
             return self.settle(lease, result);
         }
         prepared.mark_slow();
-        if lease.connection().is_in_transaction() {
+        if !prepared.checked.writes {
             return self.run_moved(lease, prepared, (parameters, shape), begun).await;
         }
         if Instant::now() >= self.begin.deadline {
-            return self.settle(lease, result);
+            self.database.counters.timeouts.add(1);
+            return Err(self.end(lease, super::past_deadline()));
         }
         self.database.counters.retries.add(1);
         let error = Error::Retry("a statement needs more time than is given at first".to_owned());
@@ -84,15 +88,24 @@ impl WriteTransaction {
         let end = self.begin.deadline.min(begun + self.database.place.limits.statement_time_max);
         let budget = Arc::clone(lease.connection().budget());
         let (tenant, parameters) = (Arc::clone(&self.begin.tenant), parameters.to_vec());
+        let writes = prepared.checked.writes;
         let (lease, result) = moved(budget, move || {
             let call =
                 Call { prepared: &prepared, tenant: &tenant, parameters: &parameters, shape };
             let started = Instant::now();
-            let result = run_until(&lease, &call, end);
+            let armed = lease.connection().budget().arm(end);
+            let result = statement::run(lease.connection(), &call);
+            drop(armed);
             prepared.note_run(started.elapsed());
             (lease, result)
         })
         .await?;
+        if writes && matches!(result, Err(Fault::Interrupted)) {
+            self.database.counters.timeouts.add(1);
+            let is_past = Instant::now() >= self.begin.deadline;
+            let statement = self.database.statement_timeout();
+            return Err(self.end(lease, if is_past { super::past_deadline() } else { statement }));
+        }
         self.settle(lease, result)
     }
 
@@ -106,7 +119,8 @@ impl WriteTransaction {
         Ok(lease)
     }
 
-    /// Decides what a statement's end means for the transaction and for its batch.
+    /// Decides what a statement's end means for the transaction and for its batch, unless the
+    /// statement writes and was interrupted.
     fn settle<T>(&self, mut lease: Lease, result: Result<T, Fault>) -> Result<T> {
         let is_past = Instant::now() >= self.begin.deadline;
         let is_lost = !lease.connection().is_in_transaction();
@@ -143,12 +157,6 @@ impl WriteTransaction {
         }
         error
     }
-}
-
-fn run_until(lease: &Lease, call: &Call<'_>, end: Instant) -> Result<Output, Fault> {
-    let connection = lease.connection();
-    let _armed = connection.budget().arm(end);
-    statement::run(connection, call)
 }
 
 #[async_trait]

@@ -128,7 +128,7 @@ pub async fn bombs_end_in_time(ground: &Ground) {
         "SELECT count(*) FROM notes a, notes b, notes c, notes d, notes e",
         "SELECT a.body FROM notes a, notes b, notes c, notes d ORDER BY a.body || b.body || c.id DESC LIMIT 1",
         "WITH RECURSIVE c (n) AS (SELECT 1 UNION SELECT n + 1 FROM c) SELECT max(n) FROM c",
-        "SELECT count(*) FROM notes a WHERE (SELECT count(*) FROM notes b, notes c, notes d) > a.id",
+        "SELECT count(*) FROM notes a WHERE (SELECT count(*) FROM notes b, notes c, notes d, notes e) > a.id",
         "SELECT count(n) FROM (SELECT row_number() OVER (ORDER BY a.id) AS n
          FROM notes a, notes b, notes c, notes d) AS x",
     ];
