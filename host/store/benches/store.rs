@@ -161,7 +161,7 @@ mod list_of_20 {
                     "author": row.get::<_, String>(1).unwrap(),
                     "body": row.get::<_, String>(2).unwrap(),
                     "locked": row.get::<_, i64>(3).unwrap() != 0,
-                    "created_at": row.get::<_, i64>(4).unwrap(),
+                    "created_at": rfc3339(row.get(4).unwrap()),
                 }));
             }
             serde_json::to_vec(&items).unwrap()
@@ -178,6 +178,10 @@ mod list_of_20 {
             });
         });
     }
+}
+
+fn rfc3339(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds).unwrap().to_string()
 }
 
 /// 64 writers, each of which inserts one row and waits until it is durable.

@@ -14,9 +14,13 @@
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::de::IgnoredAny;
 
 use crate::{Error, JsonPage, Result, Value};
+
+/// Three digits always, so that times sort as texts.
+static TIMES: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
 
 /// A value as an engine holds it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -129,7 +133,7 @@ impl<'a> Writer<'a> {
     /// Begins a page of at most `bytes_max` bytes.
     #[must_use]
     pub fn new(plan: &'a Plan, bytes_max: usize) -> Self {
-        let mut bytes = Vec::with_capacity(1024);
+        let mut bytes = Vec::with_capacity(4096);
         bytes.push(b'[');
         Self { plan, bytes, bytes_max, count: 0, last: Vec::new() }
     }
@@ -223,9 +227,7 @@ fn write_time(bytes: &mut Vec<u8>, name: &str, milliseconds: i64) -> Result<()> 
     let time = Timestamp::from_millisecond(milliseconds)
         .map_err(|error| Error::Invalid(format!("the column {name} holds no time: {error}")))?;
     bytes.push(b'"');
-    // Three digits always, so that times sort as texts; writing to memory cannot fail.
-    let written = std::io::Write::write_fmt(bytes, format_args!("{time:.3}"));
-    debug_assert!(written.is_ok());
+    TIMES.print_timestamp(&time, &mut *bytes).map_err(|error| Error::Invalid(error.to_string()))?;
     bytes.push(b'"');
     Ok(())
 }

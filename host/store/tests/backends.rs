@@ -34,6 +34,7 @@ backends! {
         json_is_for_selects_only,
         results_beyond_a_limit_are_refused_without_effect,
         statements_are_counted,
+        every_portable_function_is_there,
         like_tells_capital_letters_from_small_ones,
     }
     constraints::{

@@ -170,10 +170,11 @@ impl Reader<'_> {
                 let value = Value::from(value(row, index)?);
                 n_bytes += size_of::<u64>() + bytes_of(&value);
                 values.push(value);
-            }
-            if n_bytes > limits.result_bytes_max {
-                let max = limits.result_bytes_max;
-                return Err(too_large(format!("a result of more than {max} bytes")));
+                // Within the row, because one row may hold a hundred long values.
+                if n_bytes > limits.result_bytes_max {
+                    let max = limits.result_bytes_max;
+                    return Err(too_large(format!("a result of more than {max} bytes")));
+                }
             }
         }
         Ok(Rows { columns, values })

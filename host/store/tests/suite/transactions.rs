@@ -165,7 +165,9 @@ pub async fn a_transaction_ends_at_its_deadline(ground: &Ground) {
         let begin = begin_within(mode, Duration::from_millis(40));
         let mut transaction = notes.database.begin(begin).await.unwrap();
         if mode == Mode::Write {
-            insert(&mut *transaction, 1).await.unwrap();
+            // On a busy machine this may be past the deadline already, which is as good.
+            let inserted = insert(&mut *transaction, 1).await;
+            assert!(matches!(inserted, Ok(1) | Err(Error::Timeout(_))), "{inserted:?}");
         }
         let first = transaction.query(endless, &[]).await.unwrap_err();
         assert!(matches!(first, Error::Timeout(_)), "{first:?}");
@@ -176,7 +178,7 @@ pub async fn a_transaction_ends_at_its_deadline(ground: &Ground) {
 }
 
 pub async fn an_idle_writer_is_put_out(ground: &Ground) {
-    let limits = Limits { idle_time_max: Duration::from_millis(30), ..Limits::default() };
+    let limits = Limits { idle_time_max: Duration::from_millis(300), ..Limits::default() };
     let notes = ground.notes_with(limits).await;
     let mut idle = notes.write().await;
     insert(&mut *idle, 1).await.unwrap();

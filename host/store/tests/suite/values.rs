@@ -1,6 +1,7 @@
 //! Values, results and limits of single statements.
 
 use caplet_store::Error;
+use caplet_store::gate::FUNCTIONS;
 
 use super::*;
 
@@ -161,4 +162,30 @@ pub async fn like_tells_capital_letters_from_small_ones(ground: &Ground) {
     let mut read = notes.read().await;
     let sql = "SELECT CASE WHEN 'Abc' LIKE 'a%' THEN 1 ELSE 0 END, CASE WHEN 'abc' LIKE 'a%' THEN 1 ELSE 0 END";
     assert_eq!(integers(&read.query(sql, &[]).await.unwrap()), [0, 1]);
+}
+
+pub async fn every_portable_function_is_there(ground: &Ground) {
+    let notes = ground.notes().await;
+    notes.add(1..=3).await;
+    let calls = [
+        "abs(-id), coalesce(parent, id), concat(body, '!'), concat_ws(',', body, body)",
+        "length(body), octet_length(body), lower(body), upper(body), sign(id), round(1.234, 2)",
+        "ltrim(body, 'h'), rtrim(body, 'o'), trim(body), replace(body, 'l', 'L'), nullif(id, 1)",
+        "substr(body, 2, 3), substring(body, 2, 3)",
+        "avg(id), count(*), max(id), min(id), sum(id), string_agg(body, ',' ORDER BY id)",
+        "row_number() OVER w, rank() OVER w, dense_rank() OVER w, percent_rank() OVER w,
+         cume_dist() OVER w, ntile(2) OVER w, lag(id) OVER w, lead(id) OVER w,
+         first_value(id) OVER w, last_value(id) OVER w, nth_value(id, 2) OVER w",
+    ];
+    let mut read = notes.read().await;
+    for call in calls {
+        let window = if call.contains("OVER") { "WINDOW w AS (ORDER BY id)" } else { "" };
+        let rows = read.query(&format!("SELECT {call} FROM notes {window}"), &[]).await;
+        assert!(rows.is_ok(), "{call}: {rows:?}");
+    }
+    let missing: Vec<_> = FUNCTIONS
+        .iter()
+        .filter(|function| !calls.iter().any(|call| call.contains(&format!("{function}("))))
+        .collect();
+    assert!(missing.is_empty(), "not tried: {missing:?}");
 }
