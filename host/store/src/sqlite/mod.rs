@@ -9,7 +9,7 @@
 //! - `host_tables`, `migrate`: the host's own tables, and the plugin's schema.
 //!
 //! Statements run on the calling thread, because a list of twenty rows is done in the time a change
-//! of threads takes. None may stay there longer than [`INLINE_TIME`]; see [`read`] and [`write`] for
+//! of threads takes. None may stay there longer than `INLINE_TIME`; see `read` and `write` for
 //! what becomes of the longer ones.
 
 mod authorizer;
