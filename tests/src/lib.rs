@@ -48,7 +48,23 @@ impl Place {
 
     /// Starts the host with settings from the environment, and waits until it is ready.
     pub async fn start(&self, settings: &[(&str, &str)]) -> Server {
-        Server::start(self, settings).await
+        Server::start(self, Command::new(binary()), settings).await
+    }
+
+    /// Starts the host with a data directory that is a disk of its own, of so many MiB. It can be
+    /// seen through [`Server::inside`] and is gone with the process.
+    pub async fn start_on_small_disk(&self, mebibytes: u32) -> Server {
+        std::fs::create_dir_all(self.data()).expect("a data directory");
+        let data = self.data();
+        // A user and a mount namespace of its own: mounting needs no privilege there.
+        let script = format!(
+            "mount -t tmpfs -o size={mebibytes}m tmpfs '{}' && exec '{}' \"$@\"",
+            data.display(),
+            binary().display()
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
+        Server::start(self, command, &[]).await
     }
 }
 
@@ -67,8 +83,8 @@ pub struct Server {
 }
 
 impl Server {
-    async fn start(place: &Place, settings: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(binary())
+    async fn start(place: &Place, mut program: Command, settings: &[(&str, &str)]) -> Self {
+        let mut child = program
             .arg("serve")
             .args(["--listen", "127.0.0.1:0"])
             .arg("--data")
@@ -107,6 +123,13 @@ impl Server {
     pub fn pid(&self) -> Pid {
         let id = self.child.id().expect("the host runs");
         Pid::from_raw(i32::try_from(id).expect("a process id"))
+    }
+
+    /// A path as the host's process sees it.
+    #[must_use]
+    pub fn inside(&self, path: &Path) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid()));
+        root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
     /// A token of the host's own making.
@@ -188,7 +211,11 @@ pub fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let profile = test.ancestors().nth(2).expect("tests are built in <profile>/deps");
     let binary = profile.join("caplet");
-    assert!(binary.exists(), "{} is missing; run `cargo build --workspace --bin caplet`", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing; run `cargo build --workspace --bin caplet`",
+        binary.display()
+    );
     binary
 }
 
