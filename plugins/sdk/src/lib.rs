@@ -96,3 +96,12 @@ pub mod prelude {
     };
     pub use crate::{clock, identity, log, random, settings, sql};
 }
+
+/// The documents whose Rust is for plugins, as documentation tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../docs/sql.md")]
+    mod sql {}
+}
