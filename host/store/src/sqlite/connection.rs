@@ -169,6 +169,9 @@ fn set_configuration(raw: &rusqlite::Connection) -> rusqlite::Result<()> {
         (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+        // A plan that depends on the values bound is thrown away whenever they are cleared, and each
+        // call would prepare its statement again.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
         // A misspelt column in double quotes is an error and no text.
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),

@@ -263,3 +263,19 @@ fn a_statement_may_be_interrupted_after_its_end() {
     });
     assert!(is_done_and_interrupted);
 }
+
+#[test]
+fn a_kept_statement_is_not_prepared_again() {
+    let connection = connection(&place(Limits::default()));
+    let text = "SELECT id FROM notes WHERE id > $1 ORDER BY id LIMIT $2";
+    let prepared_again = |limit: i64| {
+        let mut statement = connection.raw().prepare_cached(text).unwrap();
+        statement.raw_bind_parameter(1, 0).unwrap();
+        statement.raw_bind_parameter(2, limit).unwrap();
+        let mut rows = statement.raw_query();
+        while rows.next().unwrap().is_some() {}
+        drop(rows);
+        statement.get_status(rusqlite::StatementStatus::RePrepare)
+    };
+    assert_eq!([1, 2, 3].map(prepared_again), [0, 0, 0]);
+}
