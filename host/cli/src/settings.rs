@@ -194,7 +194,7 @@ fn form(expected: &str) -> String {
 
 fn source(error: &figment::Error, path: &[String]) -> String {
     let Some(metadata) = &error.metadata else { return String::new() };
-    match metadata.file_path() {
+    match metadata.source.as_ref().and_then(|source| source.file_path()) {
         Some(file) => format!(" (in {})", file.display()),
         None => {
             let key = metadata.interpolate(&Profile::Default, path);

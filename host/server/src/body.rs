@@ -138,10 +138,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn ends_a_body_that_trickles() {
         let second = Duration::from_secs(1);
-        assert_eq!(status(&[b"a"; 4], second, 100).await, 200);
-        assert_eq!(status(&[b"a"; 6], second, 100).await, 408);
-        assert_eq!(status(&[&[0; 1_100]; 20], second, 30_000).await, 200);
-        assert_eq!(status(&[&[0; 900]; 60], second, 60_000).await, 408);
+        assert_eq!(status(&[b"a".as_slice(); 4], second, 100).await, 200);
+        assert_eq!(status(&[b"a".as_slice(); 6], second, 100).await, 408);
+        assert_eq!(status(&[[0; 1_100].as_slice(); 20], second, 30_000).await, 200);
+        assert_eq!(status(&[[0; 900].as_slice(); 60], second, 60_000).await, 408);
     }
 
     #[test]

@@ -38,6 +38,17 @@ impl Listening {
         in_time(TcpStream::connect(self.address)).await.unwrap()
     }
 
+    /// Waits until the counters have a line.
+    async fn until_counted(&self, line: &str) {
+        let counted = async {
+            let mut pause = tokio::time::interval(Duration::from_millis(20));
+            while !self.host.get("/metrics").send().await.text().contains(line) {
+                pause.tick().await;
+            }
+        };
+        in_time(counted).await;
+    }
+
     /// Sends bytes on a connection of their own and returns all that comes back until its end.
     async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut stream = self.connect().await;
@@ -186,14 +197,10 @@ async fn drops_clients_that_do_not_read() {
     let mut stream = listening.connect().await;
     let request = "GET /api/huge-body?bytes=30000000 HTTP/1.1\r\nhost: h\r\n\r\n";
     stream.write_all(request.as_bytes()).await.unwrap();
-    let gauge = "caplet_http_connections 0";
-    let gone = async {
-        let mut pause = tokio::time::interval(Duration::from_millis(20));
-        while !listening.host.get("/metrics").send().await.text().contains(gauge) {
-            pause.tick().await;
-        }
-    };
-    in_time(gone).await;
+    listening
+        .until_counted("caplet_invocations_total{outcome=\"ok\",plugin=\"huge-body\"} 1")
+        .await;
+    listening.until_counted("caplet_http_connections 0").await;
     assert!(rest(&mut stream).await.len() < 30_000_000);
 }
 
@@ -222,14 +229,7 @@ async fn a_stopping_host_answers_what_runs_and_takes_nothing_new() {
     until(&mut idle, "}").await;
     let mut busy = listening.connect().await;
     busy.write_all(b"GET /api/sleep/1 HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
-    let running = "caplet_instances{plugin=\"sleep\"} 1";
-    let runs = async {
-        let mut pause = tokio::time::interval(Duration::from_millis(20));
-        while !listening.host.get("/metrics").send().await.text().contains(running) {
-            pause.tick().await;
-        }
-    };
-    in_time(runs).await;
+    listening.until_counted("caplet_instances{plugin=\"sleep\"} 1").await;
     listening.stop.send(()).unwrap();
     assert_eq!(rest(&mut idle).await, "");
     let answer = rest(&mut busy).await;
@@ -243,14 +243,7 @@ async fn what_outlasts_the_grace_time_is_cut() {
     let listening = Listening::start("sleep", |config| config.http.shutdown_grace_ms = 50).await;
     let mut busy = listening.connect().await;
     busy.write_all(b"GET /api/sleep/3600 HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
-    let open = "caplet_http_connections 1";
-    let runs = async {
-        let mut pause = tokio::time::interval(Duration::from_millis(20));
-        while !listening.host.get("/metrics").send().await.text().contains(open) {
-            pause.tick().await;
-        }
-    };
-    in_time(runs).await;
+    listening.until_counted("caplet_instances{plugin=\"sleep\"} 1").await;
     listening.stop.send(()).unwrap();
     in_time(listening.serving).await.unwrap();
     assert_eq!(rest(&mut busy).await, "");

@@ -16,7 +16,7 @@
 //!
 //!     host.clock().advance(Duration::from_secs(3600));
 //!     let late = alice.patch(&place).json(&json!({ "body": "Later" })).send().await;
-//!     late.expect_problem(409, "edit-window-closed");
+//!     late.expect_problem(409, "edit-window-over");
 //! }
 //! ```
 //!
