@@ -170,6 +170,12 @@ impl Walk {
         if let Some(file) = block.file() {
             return self.workshop.write(block, file);
         }
+        let runs_or_compiles = block.words.iter().all(|word| word == "no_run");
+        assert!(
+            runs_or_compiles,
+            "{}: {:?} keeps it from being compiled",
+            block.place, block.words
+        );
         let include = format!("include_str!(\"../../../{}\")", page.path);
         let is_compiled = COMPILED_BY.iter().any(|library| read(library).contains(&include));
         assert!(is_compiled, "{}: no documentation test includes the page", block.place);
