@@ -12,7 +12,6 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 use hyper::body::Body;
 
-use crate::host::Shared;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
 use crate::request::Exchange;
@@ -24,7 +23,6 @@ const ASSETS: &str = "/-/";
 /// Serves `rest`, the part of the normalised path below `/api/`. The counters are those of the
 /// plugin, when there is one.
 pub(crate) async fn serve<B>(
-    host: &Shared,
     exchange: &Exchange<'_>,
     rest: &str,
     body: B,
@@ -35,13 +33,13 @@ where
     let (plugin, below) = rest.find('/').map_or((rest, "/"), |end| rest.split_at(end));
     // The one look at the table: whatever is loaded meanwhile, this request stays with this
     // generation to its end.
-    let Some(generation) = host.runtime.table().get(plugin).cloned() else {
+    let Some(generation) = exchange.host.runtime.table().get(plugin).cloned() else {
         return (None, Err(Problem::not_found()));
     };
-    let metrics = host.metrics.plugin(plugin);
+    let metrics = exchange.host.metrics.plugin(plugin);
     let answered = match below.strip_prefix(ASSETS) {
         Some(asset) => serve_asset(&generation, exchange.parts, asset),
-        None => serve_route(host, exchange, generation, below, body).await,
+        None => serve_route(exchange, generation, below, body).await,
     };
     (Some(metrics), answered)
 }
@@ -63,7 +61,6 @@ fn serve_asset(generation: &Generation, parts: &Parts, path: &str) -> Result<Ans
 }
 
 async fn serve_route<B>(
-    host: &Shared,
     exchange: &Exchange<'_>,
     generation: Arc<Generation>,
     below: &str,
@@ -85,9 +82,9 @@ where
             };
         }
     };
-    let identity = authenticate(host, exchange)?;
+    let identity = authenticate(exchange)?;
     let authenticated = identity.is_some();
-    let call = read_call(host, exchange, &generation, matched, identity, body).await?;
+    let call = read_call(exchange, &generation, matched, identity, body).await?;
     let route = call.route;
     match generation.clone().invoke(call).await {
         Ok(answer) => Ok(answer::of_plugin(answer, authenticated)),
@@ -99,7 +96,7 @@ where
 }
 
 /// The caller, when the request has a token.
-fn authenticate(host: &Shared, exchange: &Exchange<'_>) -> Result<Option<Arc<Identity>>, Problem> {
+fn authenticate(exchange: &Exchange<'_>) -> Result<Option<Arc<Identity>>, Problem> {
     let mut values = exchange.parts.headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -107,7 +104,7 @@ fn authenticate(host: &Shared, exchange: &Exchange<'_>) -> Result<Option<Arc<Ide
         return Err(Problem::malformed("authorization-ambiguous", detail));
     }
     let token = value.to_str().ok().and_then(bearer).ok_or_else(Problem::token_invalid)?;
-    match host.tokens.verify(token) {
+    match exchange.host.tokens.verify(token) {
         Ok(identity) => Ok(Some(Arc::new(identity))),
         Err(reason) => {
             tracing::debug!(request_id = %exchange.ids.request_id, %reason, "token refused");
@@ -124,7 +121,6 @@ fn bearer(value: &str) -> Option<&str> {
 
 /// Checks what the route asks for, in the order in which it costs least, and reads the body last.
 async fn read_call<B>(
-    host: &Shared,
     exchange: &Exchange<'_>,
     generation: &Generation,
     matched: Matched,
@@ -134,7 +130,7 @@ async fn read_call<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let parts = exchange.parts;
+    let Exchange { host, parts, ids } = *exchange;
     let route = generation.route_info(matched.route);
     check_access(generation, &route.access, identity.as_deref())?;
     let query = query::decode(parts.uri.query(), host.http.query_parameters_max)
@@ -146,8 +142,8 @@ where
     let body = body::read(body, bytes_max, &host.http).await?;
     let tenant = identity.as_ref().map_or_else(|| host.tenant.clone(), |who| who.tenant.clone());
     Ok(Call {
-        request_id: exchange.ids.request_id.clone(),
-        trace_id: exchange.ids.trace_id.clone(),
+        request_id: ids.request_id.clone(),
+        trace_id: ids.trace_id.clone(),
         identity,
         tenant,
         route: matched.route,

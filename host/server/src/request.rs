@@ -24,8 +24,9 @@ const HEADERS_MAX: usize = 100;
 /// Below this lie the plugins.
 const API: &str = "/api/";
 
-/// A request's head and its ids.
+/// What a request is served with: the host, its head and its ids.
 pub(crate) struct Exchange<'a> {
+    pub(crate) host: &'a Shared,
     pub(crate) parts: &'a Parts,
     pub(crate) ids: &'a Correlation,
 }
@@ -38,8 +39,8 @@ where
     let began = Instant::now();
     let ids = Correlation::of(request.headers(), host.clock.now_ms());
     let (parts, body) = request.into_parts();
-    let exchange = Exchange { parts: &parts, ids: &ids };
-    let served = AssertUnwindSafe(dispatch(host, &exchange, body)).catch_unwind().await;
+    let exchange = Exchange { host, parts: &parts, ids: &ids };
+    let served = AssertUnwindSafe(dispatch(&exchange, body)).catch_unwind().await;
     let (metrics, answered) = served.unwrap_or_else(|panic| {
         report_panic(&exchange, &*panic);
         (None, Err(Problem::internal()))
@@ -54,20 +55,19 @@ where
 }
 
 async fn dispatch<B>(
-    host: &Shared,
     exchange: &Exchange<'_>,
     body: B,
 ) -> (Option<Arc<RequestMetrics>>, Result<Answered, Problem>)
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    let path = match check_head(host, exchange.parts) {
+    let path = match check_head(exchange.host, exchange.parts) {
         Ok(path) => path,
         Err(problem) => return (None, Err(problem)),
     };
     match path.strip_prefix(API) {
-        Some(rest) => api::serve(host, exchange, rest, body).await,
-        None => (None, system::serve(host, exchange, &path)),
+        Some(rest) => api::serve(exchange, rest, body).await,
+        None => (None, system::serve(exchange, &path)),
     }
 }
 

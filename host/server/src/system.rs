@@ -21,22 +21,18 @@ use crate::request::Exchange;
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Serves a path that is not below `/api/`.
-pub(crate) fn serve(
-    host: &Shared,
-    exchange: &Exchange<'_>,
-    path: &str,
-) -> Result<Answered, Problem> {
-    let endpoint: fn(&Shared, &Exchange<'_>) -> Result<Answered, Problem> = match path {
-        "/" => |host, _| Ok(index(host)),
-        "/healthz" => |_, _| Ok(answer::json(&json!({ "status": "alive" }))),
-        "/readyz" => |host, _| Ok(readiness(host)),
-        "/metrics" => |host, _| metrics(host),
+pub(crate) fn serve(exchange: &Exchange<'_>, path: &str) -> Result<Answered, Problem> {
+    let endpoint: fn(&Exchange<'_>) -> Result<Answered, Problem> = match path {
+        "/" => |exchange| Ok(index(exchange.host)),
+        "/healthz" => |_| Ok(answer::json(&json!({ "status": "alive" }))),
+        "/readyz" => |exchange| Ok(readiness(exchange.host)),
+        "/metrics" => |exchange| metrics(exchange.host),
         "/openapi.json" => document,
         _ => return Err(Problem::not_found()),
     };
     let allowed = [Method::GET, Method::HEAD, Method::OPTIONS];
     match exchange.parts.method {
-        Method::GET | Method::HEAD => endpoint(host, exchange),
+        Method::GET | Method::HEAD => endpoint(exchange),
         Method::OPTIONS => Ok(answer::options(&allowed)),
         _ => Err(Problem::method_not_allowed(&allowed)),
     }
@@ -109,7 +105,8 @@ pub(crate) struct Document {
 /// Keeps the document until the route table changes.
 pub(crate) type DocumentCache = ArcSwapOption<Document>;
 
-fn document(host: &Shared, exchange: &Exchange<'_>) -> Result<Answered, Problem> {
+fn document(exchange: &Exchange<'_>) -> Result<Answered, Problem> {
+    let host = exchange.host;
     let table = host.runtime.table();
     let kept = host.document.load_full().filter(|kept| kept.table_version == table.version());
     let document = match kept {

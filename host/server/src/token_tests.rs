@@ -134,8 +134,7 @@ fn refuses_other_algorithms_keys_and_broken_texts() {
 
 #[test]
 fn refuses_critical_extensions_it_does_not_know() {
-    let mut header = Header::default();
-    header.crit = Some(vec!["b64".to_owned()]);
+    let header = Header { crit: Some(vec!["b64".to_owned()]), ..Header::default() };
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let token = jsonwebtoken::encode(&header, &payload(json!({})), &key).unwrap();
     assert!(tokens(&Auth::default()).verify(&token).is_err());

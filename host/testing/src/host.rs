@@ -191,7 +191,6 @@ impl TestHost {
     }
 
     /// A `GET` without a token.
-    #[must_use]
     pub fn get(&self, path: &str) -> Request<'_> {
         self.anonymous().request(Method::GET, path)
     }

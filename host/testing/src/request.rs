@@ -64,7 +64,6 @@ impl<'a> Caller<'a> {
     ///
     /// # Panics
     /// When it cannot stand there.
-    #[must_use]
     pub fn request(&self, method: Method, target: &str) -> Request<'a> {
         let request = http::Request::builder()
             .method(method)
@@ -75,31 +74,26 @@ impl<'a> Caller<'a> {
     }
 
     /// A `GET`.
-    #[must_use]
     pub fn get(&self, target: &str) -> Request<'a> {
         self.request(Method::GET, target)
     }
 
     /// A `POST`.
-    #[must_use]
     pub fn post(&self, target: &str) -> Request<'a> {
         self.request(Method::POST, target)
     }
 
     /// A `PUT`.
-    #[must_use]
     pub fn put(&self, target: &str) -> Request<'a> {
         self.request(Method::PUT, target)
     }
 
     /// A `PATCH`.
-    #[must_use]
     pub fn patch(&self, target: &str) -> Request<'a> {
         self.request(Method::PATCH, target)
     }
 
     /// A `DELETE`.
-    #[must_use]
     pub fn delete(&self, target: &str) -> Request<'a> {
         self.request(Method::DELETE, target)
     }
