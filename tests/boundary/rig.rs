@@ -104,7 +104,10 @@ impl Rig {
                 metric.get_label().iter().any(|it| it.name() == *name && it.value() == *value)
             })
         };
-        metrics.filter(fits).map(|it| it.get_counter().get_value() + it.get_gauge().get_value()).sum()
+        metrics
+            .filter(fits)
+            .map(|it| it.get_counter().get_value() + it.get_gauge().get_value())
+            .sum()
     }
 
     /// How often the plugin reached a limit.

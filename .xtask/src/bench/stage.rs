@@ -12,7 +12,7 @@ use rustix::process::geteuid;
 use std::{
     ffi::OsStr,
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 /// Signs the tokens that all sides take.
