@@ -9,11 +9,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use rustix::process::geteuid;
-use std::{
-    ffi::OsStr,
-    fs,
-    path::PathBuf,
-};
+use std::{ffi::OsStr, fs, path::PathBuf};
 
 /// Signs the tokens that all sides take.
 const SECRET: &str = "only-for-benchmarks-on-the-loopback-interface";
