@@ -40,9 +40,11 @@ pub(crate) struct ProblemDocument {
     code: Cow<'static, str>,
     /// What went wrong, for people.
     #[serde(skip_serializing_if = "str::is_empty")]
+    #[schemars(default)]
     detail: Cow<'static, str>,
     /// Where the request does not fit its schema or rules.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     errors: Vec<FieldError>,
     #[serde(flatten)]
     #[schemars(skip)]

@@ -5,7 +5,7 @@ use std::mem::take;
 
 use garde::Validate;
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 
@@ -59,8 +59,13 @@ fn check_media_type(content_type: Option<&str>) -> Result<(), Problem> {
 /// The problem of a body that did not parse. Reads it again, slowly, to find out where: the fast
 /// path does not keep track of its place.
 fn unreadable<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Problem {
-    if error.classify() != Category::Data {
-        return Problem::bad_request(format!("The body is not JSON: {error}."))
+    // What does not fit is noticed before the rest of the body has been read.
+    let malformation = match error.classify() {
+        Category::Data => malformation(body),
+        _ => Some(error.to_string()),
+    };
+    if let Some(reason) = malformation {
+        return Problem::bad_request(format!("The body is not JSON: {reason}."))
             .with_code("malformed-json");
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
@@ -68,6 +73,15 @@ fn unreadable<T: DeserializeOwned>(body: &[u8], error: &serde_json::Error) -> Pr
         Err(located) => misfit(&located),
         // Data after the first value that is JSON by itself, such as `{} {}`.
         Ok(_) => Problem::bad_request(format!("The body is not one JSON value: {error}.")),
+    }
+}
+
+/// Why a body is not JSON; none when it is.
+fn malformation(body: &[u8]) -> Option<String> {
+    // Serde does not look at the characters of texts that it skips.
+    match std::str::from_utf8(body) {
+        Err(error) => Some(error.to_string()),
+        Ok(text) => serde_json::from_str::<IgnoredAny>(text).err().map(|error| error.to_string()),
     }
 }
 
@@ -163,7 +177,17 @@ mod tests {
         assert_eq!((problem.status(), problem.code()), (400, "malformed-json"));
         assert!(problem.detail().contains("line 2 column"));
         assert_eq!(read("application/json", "").unwrap_err().status(), 400);
-        assert_eq!(read("application/json", "[[[[").unwrap_err().status(), 422);
+        assert_eq!(read("application/json", "[]").unwrap_err().status(), 422);
+    }
+
+    #[test]
+    fn malformed_json_is_400_also_behind_what_does_not_fit() {
+        for body in ["[[[[", r#"{"title":1,"#, r#"{"extra":tru}"#, r#"{"extra":1} x"#] {
+            let problem = read("application/json", body).unwrap_err();
+            assert_eq!((problem.status(), problem.code()), (400, "malformed-json"), "{body}");
+        }
+        let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+        assert_eq!(read("application/json", &deep).unwrap_err().status(), 422);
     }
 
     #[test]
