@@ -48,6 +48,9 @@ pub struct Comment {
     my_vote: i8,
     /// The caller's reactions.
     my_reactions: Vec<String>,
+    /// The first replies to it, in the order they were written. Only in trees.
+    #[serde(default)]
+    replies: Vec<Comment>,
 }
 
 /// A comment's row, as far as changes of it need it.
@@ -134,6 +137,19 @@ pub fn deleted() -> Problem {
 /// for: the store refuses some texts, such as those with NUL.
 pub fn is_id(text: &str) -> bool {
     text.len() == 36 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+}
+
+/// The id of a comment in a cursor. A cursor that has something else there was not made here.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Key(pub String);
+
+impl TryFrom<String> for Key {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if is_id(&text) { Ok(Self(text)) } else { Err("is not the id of a comment") }
+    }
 }
 
 /// `GET /{id}`

@@ -8,6 +8,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::select::Reader;
 use crate::target::Target;
 
 /// The most targets of one request.
@@ -29,7 +30,10 @@ pub struct Counts {
 }
 
 /// `GET /counts`
-pub fn count_comments(Query(query): Query<Targets>) -> Result<Json<Counts>, Problem> {
+pub fn count_comments(
+    _reader: Reader,
+    Query(query): Query<Targets>,
+) -> Result<Json<Counts>, Problem> {
     let targets = parse(&query.targets)?;
     let mut statement = Statement::new(
         "SELECT target, n_comments FROM threads WHERE tenant = $tenant AND target IN (",

@@ -37,8 +37,8 @@ pub fn create_comment(
     settings: Settings<CommentsSettings>,
     Json(comment): Json<NewComment>,
 ) -> Result<Written, Problem> {
-    let id = random::id();
     thread::enter(&comment.target)?;
+    let id = next_id(&comment.target)?;
     let place = match &comment.parent {
         None => Place::top(&id),
         Some(parent) => Place::take_below(&id, &comment.target, parent, settings.depth_max)?,
@@ -47,6 +47,15 @@ pub fn create_comment(
     let (written, version) = comment::current(&Reader(Some(caller.subject)), &id)?;
     let location = format!("/api/comments/{id}");
     Ok(WithEtag(ETag::strong(version), Created::new(location, written)))
+}
+
+/// An id that sorts after all others of the thread, so that the order of ids is that of creation.
+/// Whoever has [entered](thread::enter) holds the thread's row: nobody else adds to it meanwhile.
+fn next_id(target: &Target) -> Result<String, Problem> {
+    let statement = "SELECT id FROM comments WHERE tenant = $tenant AND target = $1 \
+                     ORDER BY id DESC LIMIT 1";
+    let newest: Option<String> = sql::query_optional(statement, params![target.as_str()])?;
+    Ok(newest.map_or_else(random::id, |newest| random::id_after(&newest)))
 }
 
 fn insert(id: &str, author: &str, comment: &NewComment, place: Place) -> Result<(), Problem> {

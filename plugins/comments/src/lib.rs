@@ -33,6 +33,8 @@ const BODY_MAX_BYTES: u32 = 128 * 1024;
 
 const NO_COMMENT: &str = "There is no such comment.";
 
+const NO_REACTION: &str = "There is no such reaction.";
+
 plugin!(
     Plugin::new("comments")
         .title("Comments")
@@ -103,6 +105,7 @@ fn reacting() -> [Route; 4] {
         delete("/{id}/reactions/{kind}", reaction::remove_reaction).summary("Take a reaction back");
     let vote = put("/{id}/vote", vote::cast_vote).summary("Vote a comment up or down");
     let unvote = delete("/{id}/vote", vote::withdraw_vote).summary("Take a vote back");
+    let [react, unreact] = [react, unreact].map(|route| route.answers(422, NO_REACTION));
     [react, unreact, vote, unvote].map(|route| {
         route.tag("reactions").answers(404, NO_COMMENT).answers(409, "The comment is deleted.")
     })

@@ -10,7 +10,7 @@ use garde::Validate;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::comment::{Comment, Stored};
+use crate::comment::{Comment, Key, Stored};
 use crate::select::{self, Reader};
 use crate::target::Target;
 use crate::tree;
@@ -118,8 +118,10 @@ impl<'a> Range<'a> {
     pub fn new(among: Among<'a>, sort: Sort, page: &Page) -> Result<Self, Problem> {
         let order = order_name(among, sort);
         let after = match sort {
-            Sort::Best => page.after(order)?.map(|(standing, id)| After::Standing(standing, id)),
-            Sort::New | Sort::Old => page.after(order)?.map(|(id,)| After::Id(id)),
+            Sort::Best => {
+                page.after(order)?.map(|(standing, Key(id))| After::Standing(standing, id))
+            }
+            Sort::New | Sort::Old => page.after(order)?.map(|(Key(id),)| After::Id(id)),
         };
         Ok(Self { among, sort, after, limit: page.limit })
     }

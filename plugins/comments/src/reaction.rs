@@ -29,9 +29,7 @@ pub fn add_reaction(
     settings: Settings<CommentsSettings>,
 ) -> Result<Json<Reactions>, Problem> {
     if !settings.reactions.contains(&kind) {
-        return Err(Problem::not_found("There is no such reaction.")
-            .with_code("unknown-reaction")
-            .with_member("reactions", settings.reactions.as_slice()));
+        return Err(unknown().with_member("reactions", settings.reactions.as_slice()));
     }
     let stored = Stored::load_live(&id)?;
     let statement = "INSERT INTO reactions (tenant, comment, reactor, kind, created_ms) \
@@ -47,13 +45,18 @@ pub fn remove_reaction(
     caller: Caller,
 ) -> Result<Json<Reactions>, Problem> {
     if kind.contains('\0') {
-        return Err(Problem::not_found("There is no such reaction.").with_code("unknown-reaction"));
+        return Err(unknown());
     }
     let stored = Stored::load_live(&id)?;
     let statement = "DELETE FROM reactions \
                      WHERE tenant = $tenant AND comment = $1 AND reactor = $2 AND kind = $3";
     let was_there = sql::execute(statement, params![&id, &caller.subject, &kind])? == 1;
     answer(&stored, &caller, &kind, -i64::from(was_there))
+}
+
+fn unknown() -> Problem {
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    Problem::new(status, "unknown-reaction", "There is no such reaction.")
 }
 
 /// Counts a change of the reactions of a kind, and answers what there is now.

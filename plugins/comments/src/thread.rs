@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::MODERATE;
 use crate::comment::Stored;
+use crate::select::Reader;
 use crate::target::Target;
 
 /// Who may post in a thread.
@@ -64,6 +65,7 @@ pub struct NewThread {
 
 /// `GET /threads/{target}`
 pub fn read_thread(
+    _reader: Reader,
     Path(target): Path<Target>,
     if_none_match: IfNoneMatch,
 ) -> Result<Conditional<JsonBytes<Thread>>, Problem> {

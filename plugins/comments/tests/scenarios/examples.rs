@@ -1,0 +1,157 @@
+//! One good request for each route, in a small world of comments. Whoever adds a route adds its
+//! example here: `contract` fails for a route without one.
+
+use caplet_testing::{Answer, Caller, Method, TestHost, json};
+use serde_json::Value;
+
+use crate::stage::{COMMENTS, MODERATE, TARGET, below, path, reply, write};
+
+/// What stands in every text of a world, so that it is noticed where it must not be.
+pub const CANARY: &str = "canary-7f3a";
+
+/// Comments of one tenant: `ada` wrote `top` and edited it, `bob` answered, voted and reacted.
+pub struct World {
+    pub top: Value,
+    pub answer: Value,
+}
+
+impl World {
+    pub async fn populate(host: &TestHost, tenant: &str) -> Self {
+        let ada = host.user("ada").tenant(tenant);
+        let bob = host.user("bob").tenant(tenant);
+        let top = write(&ada, &format!("{CANARY} top")).await;
+        let answer = reply(&bob, &top, &format!("{CANARY} answer")).await;
+        let edit = json!({ "body": format!("{CANARY} edited") });
+        let thread = json!({ "pinned": top["id"] });
+        for request in [
+            ada.patch(&path(&top)).json(&edit),
+            bob.put(&below(&top, "vote")).json(&json!({ "value": 1 })),
+            bob.put(&below(&top, "reactions/heart")),
+            moderator(host, tenant).put(&thread_path()).json(&thread),
+        ] {
+            request.send().await.expect_status(200);
+        }
+        Self { top, answer }
+    }
+}
+
+fn moderator<'a>(host: &'a TestHost, tenant: &str) -> Caller<'a> {
+    host.user("mia").tenant(tenant).permission(MODERATE)
+}
+
+fn thread_path() -> String {
+    format!("{COMMENTS}/threads/{TARGET}")
+}
+
+/// Who may make a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    Anybody,
+    /// `ada`, the author of `top`.
+    Author,
+    /// `bob`, the author of `answer`.
+    Answerer,
+    Moderator,
+}
+
+impl Who {
+    pub fn caller<'a>(self, host: &'a TestHost, tenant: &str) -> Caller<'a> {
+        match self {
+            Self::Anybody => host.user("zoe").tenant(tenant),
+            Self::Author => host.user("ada").tenant(tenant),
+            Self::Answerer => host.user("bob").tenant(tenant),
+            Self::Moderator => moderator(host, tenant),
+        }
+    }
+}
+
+/// A request that succeeds when it is made by `who`.
+#[derive(Debug, Clone)]
+pub struct Example {
+    pub operation: &'static str,
+    pub who: Who,
+    pub method: Method,
+    /// The path and its query.
+    pub target: String,
+    pub body: Option<Value>,
+}
+
+impl Example {
+    /// Makes the request as `caller`.
+    pub async fn send(&self, caller: &Caller<'_>) -> Answer {
+        let request = caller.request(self.method.clone(), &self.target);
+        match &self.body {
+            None => request.send().await,
+            Some(body) => request.json(body).send().await,
+        }
+    }
+
+    /// The same request with more in its query.
+    pub fn with_query(&self, more: &str) -> Self {
+        let join = if self.target.contains('?') { '&' } else { '?' };
+        Self { target: format!("{}{join}{more}", self.target), ..self.clone() }
+    }
+}
+
+/// An example for each route, in an order in which all succeed.
+pub fn examples(world: &World) -> Vec<Example> {
+    let mut all = reading(world);
+    all.extend(reacting(world));
+    all.extend(writing(world));
+    all
+}
+
+fn example(operation: &'static str, who: Who, method: Method, target: String) -> Example {
+    Example { operation, who, method, target, body: None }
+}
+
+fn reading(World { top, .. }: &World) -> Vec<Example> {
+    let get = |operation, target| example(operation, Who::Anybody, Method::GET, target);
+    vec![
+        get("list_comments", format!("{COMMENTS}?target={TARGET}")),
+        get("list_comments", format!("{COMMENTS}?target={TARGET}&view=tree")),
+        get("list_comments", format!("{COMMENTS}?target={TARGET}&sort=best&limit=1")),
+        get("read_comment", path(top)),
+        get("list_replies", below(top, "replies")),
+        get("count_comments", format!("{COMMENTS}/counts?targets={TARGET}")),
+        get("read_thread", thread_path()),
+        Example { who: Who::Author, ..get("list_revisions", below(top, "history")) },
+    ]
+}
+
+fn reacting(World { top, .. }: &World) -> Vec<Example> {
+    let make =
+        |operation, method, rest| example(operation, Who::Answerer, method, below(top, rest));
+    let vote = Some(json!({ "value": -1 }));
+    vec![
+        make("add_reaction", Method::PUT, "reactions/like"),
+        make("remove_reaction", Method::DELETE, "reactions/heart"),
+        Example { body: vote, ..make("cast_vote", Method::PUT, "vote") },
+        make("withdraw_vote", Method::DELETE, "vote"),
+    ]
+}
+
+fn writing(World { top, answer }: &World) -> Vec<Example> {
+    let comment = json!({ "target": TARGET, "body": "example", "parent": top["id"] });
+    let thread = json!({ "locked": false, "posting": "everyone", "pinned": top["id"] });
+    let with = |example: Example, body: Value| Example { body: Some(body), ..example };
+    vec![
+        with(example("create_comment", Who::Anybody, Method::POST, COMMENTS.to_owned()), comment),
+        with(
+            example("edit_comment", Who::Author, Method::PATCH, path(top)),
+            json!({ "body": "example" }),
+        ),
+        with(example("write_thread", Who::Moderator, Method::PUT, thread_path()), thread),
+        example("delete_comment", Who::Answerer, Method::DELETE, path(answer)),
+    ]
+}
+
+/// The operations of the routes that the loaded plugin describes, in order.
+pub fn operations(host: &TestHost) -> Vec<String> {
+    let table = host.host().runtime().table();
+    let generation = table.get("comments").expect("the plugin is loaded");
+    let routes = generation.description().routes.iter();
+    let mut operations: Vec<String> = routes.map(|route| route.operation.clone()).collect();
+    operations.sort();
+    operations
+}
