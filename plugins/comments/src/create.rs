@@ -37,13 +37,15 @@ pub fn create_comment(
     settings: Settings<CommentsSettings>,
     Json(comment): Json<NewComment>,
 ) -> Result<Written, Problem> {
+    // Before the first statement: from there on other writers wait.
+    let html = render(&comment.body);
     thread::enter(&comment.target)?;
     let id = next_id(&comment.target)?;
     let place = match &comment.parent {
         None => Place::top(&id),
         Some(parent) => Place::take_below(&id, &comment.target, parent, settings.depth_max)?,
     };
-    insert(&id, &caller.subject, &comment, place)?;
+    insert(&id, &caller.subject, &comment, html, place)?;
     let (written, version) = comment::current(&Reader(Some(caller.subject)), &id)?;
     let location = format!("/api/comments/{id}");
     Ok(WithEtag(ETag::strong(version), Created::new(location, written)))
@@ -58,7 +60,13 @@ fn next_id(target: &Target) -> Result<String, Problem> {
     Ok(newest.map_or_else(random::id, |newest| random::id_after(&newest)))
 }
 
-fn insert(id: &str, author: &str, comment: &NewComment, place: Place) -> Result<(), Problem> {
+fn insert(
+    id: &str,
+    author: &str,
+    comment: &NewComment,
+    html: String,
+    place: Place,
+) -> Result<(), Problem> {
     let statement = "INSERT INTO comments (tenant, id, target, parent, reply_to, root, ordinal, \
                      depth, author, body, html, renderer, created_ms) \
                      VALUES ($tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
@@ -72,7 +80,7 @@ fn insert(id: &str, author: &str, comment: &NewComment, place: Place) -> Result<
         place.depth,
         author,
         &comment.body,
-        render(&comment.body),
+        html,
         RENDERER_VERSION,
         clock::now_ms(),
     ];
