@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use caplet_runtime::{
-    Access, Call, Fault, Generation, Identity, Matched, RouteId, RouteMatch, body_bytes_max,
+    Access, Call, Fault, Generation, Identity, Matched, Route, RouteId, RouteMatch, body_bytes_max,
 };
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -20,16 +20,27 @@ use crate::{answer, body, idempotency, query};
 /// Where a plugin's assets lie below its own path.
 const ASSETS: &str = "/-/";
 
-/// Serves `rest`, the part of the normalised path below `/api/`. The counters are those of the
-/// plugin, when there is one.
-pub(crate) async fn serve<B>(
+/// What a request to a plugin comes to before its body is read.
+pub(crate) enum Plan {
+    /// It is answered already.
+    Answer(Answered),
+    /// The plugin has to be called.
+    Call(PlannedCall),
+}
+
+/// A call that lacks the body.
+pub(crate) struct PlannedCall {
+    generation: Arc<Generation>,
+    call: Box<Call>,
+    body_bytes_max: usize,
+}
+
+/// Looks at all of a request but its body. `rest` is the part of the normalised path below `/api/`.
+/// The counters are those of the plugin, when there is one.
+pub(crate) fn plan(
     exchange: &Exchange<'_>,
     rest: &str,
-    body: B,
-) -> (Option<Arc<RequestMetrics>>, Result<Answered, Problem>)
-where
-    B: Body<Data = Bytes> + Unpin,
-{
+) -> (Option<Arc<RequestMetrics>>, Result<Plan, Problem>) {
     let (plugin, below) = rest.find('/').map_or((rest, "/"), |end| rest.split_at(end));
     // The one look at the table: whatever is loaded meanwhile, this request stays with this
     // generation to its end.
@@ -37,11 +48,35 @@ where
         return (None, Err(Problem::not_found()));
     };
     let metrics = exchange.host.metrics.plugin(plugin);
-    let answered = match below.strip_prefix(ASSETS) {
-        Some(asset) => serve_asset(&generation, exchange.parts, asset),
-        None => serve_route(exchange, generation, below, body).await,
+    let plan = match below.strip_prefix(ASSETS) {
+        Some(asset) => serve_asset(&generation, exchange.parts, asset).map(Plan::Answer),
+        None => plan_call(exchange, generation, below),
     };
-    (Some(metrics), answered)
+    (Some(metrics), plan)
+}
+
+/// Reads the body and calls the plugin.
+pub(crate) async fn call_plugin<B>(
+    exchange: &Exchange<'_>,
+    planned: PlannedCall,
+    body: B,
+) -> Result<Answered, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let PlannedCall { generation, mut call, body_bytes_max } = planned;
+    if !body.is_end_stream() {
+        // Most requests have no body. What waits for one is put aside, so that theirs stay small.
+        call.body = Box::pin(body::read(body, body_bytes_max, &exchange.host.http)).await?;
+    }
+    let (route, authenticated) = (call.route, call.identity.is_some());
+    match generation.clone().invoke(*call).await {
+        Ok(answer) => Ok(answer::of_plugin(answer, authenticated)),
+        Err(fault) => {
+            report(exchange, &generation, route, &fault);
+            Err(Problem::from(&fault))
+        }
+    }
 }
 
 fn serve_asset(generation: &Generation, parts: &Parts, path: &str) -> Result<Answered, Problem> {
@@ -60,39 +95,32 @@ fn serve_asset(generation: &Generation, parts: &Parts, path: &str) -> Result<Ans
     Ok(answer::cacheable(&parts.headers, etag, media_type, content))
 }
 
-async fn serve_route<B>(
+/// Checks what the route asks for, in the order in which it costs least.
+fn plan_call(
     exchange: &Exchange<'_>,
     generation: Arc<Generation>,
     below: &str,
-    body: B,
-) -> Result<Answered, Problem>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    let parts = exchange.parts;
-    let matched = match generation.route(&parts.method, below) {
+) -> Result<Plan, Problem> {
+    let method = &exchange.parts.method;
+    let matched = match generation.route(method, below) {
         RouteMatch::Found(matched) => matched,
         RouteMatch::NotFound => return Err(Problem::not_found()),
         RouteMatch::MethodNotAllowed(mut allowed) => {
             allowed.push(Method::OPTIONS);
-            return if parts.method == Method::OPTIONS {
-                Ok(answer::options(&allowed))
+            return if method == Method::OPTIONS {
+                Ok(Plan::Answer(answer::options(&allowed)))
             } else {
                 Err(Problem::method_not_allowed(&allowed))
             };
         }
     };
+    let route = generation.route_info(matched.route);
     let identity = authenticate(exchange)?;
-    let authenticated = identity.is_some();
-    let call = read_call(exchange, &generation, matched, identity, body).await?;
-    let route = call.route;
-    match generation.clone().invoke(call).await {
-        Ok(answer) => Ok(answer::of_plugin(answer, authenticated)),
-        Err(fault) => {
-            report(exchange, &generation, route, &fault);
-            Err(Problem::from(&fault))
-        }
-    }
+    check_access(&generation, &route.access, identity.as_deref())?;
+    let body_bytes_max = usize::try_from(body_bytes_max(route)).unwrap_or(usize::MAX);
+    body::check_headers(&exchange.parts.headers, body_bytes_max)?;
+    let call = Box::new(call(exchange, route, matched, identity)?);
+    Ok(Plan::Call(PlannedCall { generation, call, body_bytes_max }))
 }
 
 /// The caller, when the request has a token.
@@ -119,27 +147,16 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_matches(' '))
 }
 
-/// Checks what the route asks for, in the order in which it costs least, and reads the body last.
-async fn read_call<B>(
+/// The call, without its body.
+fn call(
     exchange: &Exchange<'_>,
-    generation: &Generation,
+    route: &Route,
     matched: Matched,
     identity: Option<Arc<Identity>>,
-    body: B,
-) -> Result<Call, Problem>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
+) -> Result<Call, Problem> {
     let Exchange { host, parts, ids } = *exchange;
-    let route = generation.route_info(matched.route);
-    check_access(generation, &route.access, identity.as_deref())?;
     let query = query::decode(parts.uri.query(), host.http.query_parameters_max)
         .map_err(|refused| Problem::malformed("query-malformed", refused.to_string()))?;
-    let headers = asked_headers(&parts.headers, &route.headers)?;
-    let idempotency_key = idempotency_key(parts)?;
-    let bytes_max = usize::try_from(body_bytes_max(route)).unwrap_or(usize::MAX);
-    body::check_headers(&parts.headers, bytes_max)?;
-    let body = body::read(body, bytes_max, &host.http).await?;
     let tenant = identity.as_ref().map_or_else(|| host.tenant.clone(), |who| who.tenant.clone());
     Ok(Call {
         request_id: ids.request_id.clone(),
@@ -151,9 +168,9 @@ where
         path: path_below_plugin(parts.uri.path()).to_owned(),
         parameters: matched.parameters,
         query,
-        headers,
-        body,
-        idempotency_key,
+        headers: asked_headers(&parts.headers, &route.headers)?,
+        body: Bytes::new(),
+        idempotency_key: idempotency_key(parts)?,
     })
 }
 

@@ -53,8 +53,9 @@ pub struct Http {
     pub connections_max: usize,
     /// HTTP/2 streams at once on one connection.
     pub streams_max: u32,
-    /// How long a connection may take to send the head of a request, or to send a next one, in
-    /// milliseconds; then it is closed.
+    /// How long a connection may take to send the head of a request, or a next one, in milliseconds;
+    /// then it is closed. It is looked at four times in that time, so that it may take half as much
+    /// again.
     pub header_read_ms_max: u64,
     /// The head of a request, in bytes, at least 8 192; more is answered 431.
     pub header_bytes_max: usize,

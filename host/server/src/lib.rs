@@ -14,7 +14,8 @@
 //!
 //! The map, in the order in which a request meets it:
 //!
-//! - [`serve`]: sockets, their limits and their graceful end; `stall`: clients that do not read.
+//! - [`serve`]: sockets and their graceful end; `connection`: clients that ask for nothing; `stall`:
+//!   clients that do not read.
 //! - [`host`]: [`Host`], what all requests share, and how it is built; [`config`]: what can be set.
 //! - `request`: ids (`correlation`), limits of the head, the path's check (`path`, `percent`).
 //! - `api`: route, caller ([`token`], [`secret`]), access, query, headers, `body`, key
@@ -30,6 +31,7 @@ mod answer;
 mod api;
 mod body;
 pub mod config;
+mod connection;
 mod correlation;
 pub mod host;
 mod idempotency;

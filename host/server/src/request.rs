@@ -12,11 +12,12 @@ use http::request::Parts;
 use http::{Request, StatusCode};
 use hyper::body::Body;
 
+use crate::api::{self, Plan};
 use crate::correlation::Correlation;
 use crate::host::Shared;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
-use crate::{answer, api, path, system};
+use crate::{answer, path, system};
 
 /// Header fields of a request; more is answered 431. The same number as hyper's for HTTP/1.
 const HEADERS_MAX: usize = 100;
@@ -32,13 +33,21 @@ pub(crate) struct Exchange<'a> {
 }
 
 /// Serves one request. Never fails: what goes wrong is an answer, too.
-pub(crate) async fn respond<B>(host: &Shared, request: Request<B>) -> Answered
+pub(crate) fn respond<B>(host: &Shared, request: Request<B>) -> impl Future<Output = Answered>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    // Taken apart out here, so that the future does not hold the request twice.
+    let (parts, body) = request.into_parts();
+    serve(host, parts, body)
+}
+
+async fn serve<B>(host: &Shared, parts: Parts, body: B) -> Answered
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let began = Instant::now();
-    let ids = Correlation::of(request.headers(), host.clock.now_ms());
-    let (parts, body) = request.into_parts();
+    let ids = Correlation::of(&parts.headers, host.clock.now_ms());
     let exchange = Exchange { host, parts: &parts, ids: &ids };
     let served = AssertUnwindSafe(dispatch(&exchange, body)).catch_unwind().await;
     let (metrics, answered) = served.unwrap_or_else(|panic| {
@@ -54,6 +63,7 @@ where
     response
 }
 
+/// All that may fail or panic.
 async fn dispatch<B>(
     exchange: &Exchange<'_>,
     body: B,
@@ -61,13 +71,23 @@ async fn dispatch<B>(
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let (metrics, plan) = plan(exchange);
+    let answered = match plan {
+        Ok(Plan::Call(planned)) => api::call_plugin(exchange, planned, body).await,
+        Ok(Plan::Answer(answer)) => Ok(answer),
+        Err(problem) => Err(problem),
+    };
+    (metrics, answered)
+}
+
+fn plan(exchange: &Exchange<'_>) -> (Option<Arc<RequestMetrics>>, Result<Plan, Problem>) {
     let path = match check_head(exchange.host, exchange.parts) {
         Ok(path) => path,
         Err(problem) => return (None, Err(problem)),
     };
     match path.strip_prefix(API) {
-        Some(rest) => api::serve(exchange, rest, body).await,
-        None => (None, system::serve(exchange, &path)),
+        Some(rest) => api::plan(exchange, rest),
+        None => (None, system::serve(exchange, &path).map(Plan::Answer)),
     }
 }
 

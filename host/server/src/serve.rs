@@ -1,25 +1,18 @@
-//! Listening: connections come in, are bounded in number and patience, speak HTTP/1.1 or HTTP/2 with
-//! prior knowledge, and are let go gracefully. What a request gets is [`crate::request`]'s.
+//! Listening: connections come in, bounded in number, and are let go gracefully. What happens on one
+//! is in [`crate::connection`].
 
-use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::Http;
+use crate::connection::{self, Order};
 use crate::host::{Host, Shared};
-use crate::request;
-use crate::stall::Stalling;
 
 /// How long to wait after a failed accept, which nearly always means that there are no more file
 /// descriptors: the next connection that ends frees one.
@@ -53,19 +46,21 @@ pub async fn serve(listener: TcpListener, host: Host, stop: impl Future<Output =
 struct Connections {
     host: Arc<Shared>,
     protocols: auto::Builder<TokioExecutor>,
+    /// One for each connection that may be open.
     permits: Arc<Semaphore>,
-    graceful: GracefulShutdown,
-    /// Set when the connections that are still open must end at once.
-    cut: watch::Sender<bool>,
+    permits_max: u32,
+    orders: watch::Sender<Order>,
 }
 
 impl Connections {
     fn new(host: Arc<Shared>) -> Self {
+        let permits_max = u32::try_from(host.http.connections_max).unwrap_or(u32::MAX);
+        let permits_max = permits_max.clamp(1, u32::MAX >> 4);
         Self {
             protocols: protocols(&host.http),
-            permits: Arc::new(Semaphore::new(host.http.connections_max)),
-            graceful: GracefulShutdown::new(),
-            cut: watch::Sender::new(false),
+            permits: Arc::new(Semaphore::new(permits_max as usize)),
+            permits_max,
+            orders: watch::Sender::new(Order::Serve),
             host,
         }
     }
@@ -91,37 +86,32 @@ impl Connections {
         }
         let host = self.host.clone();
         let protocols = self.protocols.clone();
-        let watcher = self.graceful.watcher();
-        let mut cut = self.cut.subscribe();
+        let orders = self.orders.subscribe();
         tokio::spawn(async move {
-            host.metrics.connections.inc();
-            tokio::select! {
-                biased;
-                () = serve_connection(&host, &protocols, stream, watcher) => {}
-                _ = cut.wait_for(|cut| *cut) => {}
-            }
-            host.metrics.connections.dec();
+            let connections = host.metrics.connections.clone();
+            connections.inc();
+            connection::serve(host, protocols, stream, orders).await;
+            connections.dec();
             drop(permit);
         });
     }
 
+    /// Waits until every connection has given back its permit.
     async fn drain(self) {
+        self.orders.send_replace(Order::Finish);
         let grace = Duration::from_millis(self.host.http.shutdown_grace_ms);
-        if tokio::time::timeout(grace, self.graceful.shutdown()).await.is_err() {
+        let all = self.permits.acquire_many(self.permits_max);
+        if tokio::time::timeout(grace, all).await.is_err() {
             tracing::warn!("connections were cut because their requests outlasted the grace time");
         }
-        self.cut.send_replace(true);
+        self.orders.send_replace(Order::Cut);
     }
 }
 
 fn protocols(http: &Http) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     let head_bytes_max = http.header_bytes_max.max(8 << 10);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(http.header_read_time())
-        .max_buf_size(head_bytes_max);
+    builder.http1().header_read_timeout(None).max_buf_size(head_bytes_max);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -130,44 +120,4 @@ fn protocols(http: &Http) -> auto::Builder<TokioExecutor> {
         .max_concurrent_streams(http.streams_max)
         .max_header_list_size(u32::try_from(head_bytes_max).unwrap_or(u32::MAX));
     builder
-}
-
-async fn serve_connection(
-    host: &Arc<Shared>,
-    protocols: &auto::Builder<TokioExecutor>,
-    stream: TcpStream,
-    watcher: Watcher,
-) {
-    let asked = Arc::new(AtomicBool::new(false));
-    let service = service_fn({
-        let host = host.clone();
-        let asked = asked.clone();
-        move |request: Request<Incoming>| {
-            asked.store(true, Ordering::Relaxed);
-            let host = host.clone();
-            async move { Ok::<_, Infallible>(request::respond(&host, request).await) }
-        }
-    });
-    let stream = TokioIo::new(Stalling::new(stream, host.http.write_stall_time()));
-    let connection = watcher.watch(protocols.serve_connection(stream, service).into_owned());
-    tokio::select! {
-        biased;
-        ended = connection => {
-            if let Err(reason) = ended {
-                tracing::debug!(%reason, "a connection ended early");
-            }
-        }
-        () = silence(host.http.header_read_time(), &asked) => {
-            tracing::debug!("a connection was closed because it asked for nothing");
-        }
-    }
-}
-
-/// Ready when a connection has not made its first request in time. hyper's own timeout begins only
-/// once it knows which version of HTTP the other side speaks.
-async fn silence(time_max: Duration, asked: &AtomicBool) {
-    tokio::time::sleep(time_max).await;
-    if asked.load(Ordering::Relaxed) {
-        pending::<()>().await;
-    }
 }

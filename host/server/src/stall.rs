@@ -4,23 +4,28 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::connection::Activity;
+
 /// A stream whose writes fail once no byte could be written for a while.
 pub(crate) struct Stalling<S> {
     stream: S,
     time_max: Duration,
+    activity: Arc<Activity>,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stalling<S> {
-    pub(crate) fn new(stream: S, time_max: Duration) -> Self {
-        Self { stream, time_max, waiting: None }
+    pub(crate) fn new(stream: S, time_max: Duration, activity: Arc<Activity>) -> Self {
+        Self { stream, time_max, activity, waiting: None }
     }
 
     fn watch<T>(
@@ -29,9 +34,12 @@ impl<S> Stalling<S> {
         poll: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if poll.is_ready() {
-            self.waiting = None;
+            if self.waiting.take().is_some() {
+                self.activity.writing.store(false, Ordering::Relaxed);
+            }
             return poll;
         }
+        self.activity.writing.store(true, Ordering::Relaxed);
         let time_max = self.time_max;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(time_max)));
         ready!(waiting.as_mut().poll(context));
@@ -92,7 +100,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn ends_a_write_that_nobody_reads() {
         let (near, _far) = tokio::io::duplex(16);
-        let mut stream = Stalling::new(near, Duration::from_secs(30));
+        let mut stream = Stalling::new(near, Duration::from_secs(30), Arc::default());
         let begun = tokio::time::Instant::now();
         let error = stream.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -102,7 +110,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_reader_is_served() {
         let (near, mut far) = tokio::io::duplex(16);
-        let mut stream = Stalling::new(near, Duration::from_secs(30));
+        let mut stream = Stalling::new(near, Duration::from_secs(30), Arc::default());
         let reader = tokio::spawn(async move {
             let mut piece = [0; 16];
             for _ in 0..4 {
