@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::remote::Target;
+
 /// A host for backend capabilities. Each capability is a plugin: one WebAssembly file, dropped into
 /// a folder.
 #[derive(Debug, Parser)]
@@ -82,6 +84,16 @@ Example:
 
 Its migrations are tried on an empty database. The exit code is 0 when it would load, 1 when not.")]
     Check(File),
+
+    /// Show what a running host serves.
+    #[command(after_help = "\
+Examples:
+  caplet status
+  caplet status --url https://caplet.example.com --token \"$CAPLET_ADMIN_TOKEN\"
+
+The host is asked through its admin API. On the host's own machine no token is needed: the command
+signs one with the secret in the data directory.")]
+    Status(Status),
 }
 
 /// Where settings come from, for every command that needs them.
@@ -150,6 +162,13 @@ pub enum Kind {
 pub struct List {
     #[command(flatten)]
     pub common: Common,
+}
+
+/// `caplet status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// `caplet describe`.

@@ -2,7 +2,8 @@
 //!
 //! - `arguments`: what can be typed, and the help that teaches it.
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
-//! - `serve`, `token`, `list`, `describe`, `inspect`, `check`: one command each.
+//! - `serve`, `token`, `list`, `describe`, `inspect`, `check`, `status`: one command each.
+//! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
 //! - `table`, `logging`, `failure`: how things are written, and how the process ends.
 //!
@@ -17,8 +18,10 @@ mod failure;
 mod inspect;
 mod list;
 mod logging;
+mod remote;
 mod serve;
 mod settings;
+mod status;
 mod table;
 mod token;
 
@@ -50,5 +53,6 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Describe(options) => describe::run(&options).await,
         Command::Inspect(options) => inspect::run(&options).await,
         Command::Check(options) => check::run(&options).await,
+        Command::Status(options) => status::run(&options).await,
     }
 }

@@ -51,7 +51,7 @@ fn the_help_names_every_command_and_shows_examples() {
     let place = Place::new();
     let help = place.run(&["--help"], &[]);
     assert_eq!(help.code, 0);
-    for command in ["serve", "token", "list", "describe", "inspect", "check"] {
+    for command in ["serve", "token", "list", "describe", "inspect", "check", "status"] {
         assert!(help.output.contains(command), "{}", help.output);
         let own = place.run(&[command, "--help"], &[]).output;
         assert!(own.contains(&format!("  caplet {command}")), "{own}");

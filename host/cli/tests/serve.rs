@@ -105,3 +105,32 @@ fn a_data_directory_is_one_hosts() {
     assert!(errors.contains("data/databases"), "{errors}");
     assert!(server.get("/healthz").starts_with("HTTP/1.1 200 "));
 }
+
+#[test]
+fn status_asks_the_running_host_without_a_token() {
+    let place = tempfile::tempdir().unwrap();
+    let plugins = place.path().join("plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    std::fs::write(plugins.join("echo.wasm"), caplet_testing::component("echo")).unwrap();
+    let server = Server::start(place.path());
+    while !server.get("/readyz").starts_with("HTTP/1.1 200 ") {
+        std::thread::yield_now();
+    }
+    let url = format!("http://{}", server.address);
+    let status = |token: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_caplet"));
+        command.current_dir(place.path()).args(["status", "--url", &url]).env_clear();
+        command.envs(token.map(|token| ("CAPLET_ADMIN_TOKEN", token))).output().unwrap()
+    };
+    let own = status(None);
+    let output = String::from_utf8(own.stdout).unwrap();
+    assert_eq!(own.status.code(), Some(0));
+    assert!(output.contains("PLUGIN") && output.contains("echo"), "{output}");
+    let wrong = status(Some("nonsense"));
+    let errors = String::from_utf8(wrong.stderr).unwrap();
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(errors.contains("token-invalid"), "{errors}");
+    drop(server);
+    let gone = String::from_utf8(status(None).stderr).unwrap();
+    assert!(gone.contains("is the host running?"), "{gone}");
+}

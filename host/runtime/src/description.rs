@@ -65,6 +65,9 @@ pub(crate) fn transaction(route: &Route, method: &http::Method) -> Transaction {
     }
 }
 
+/// Names that stand for parts of the host.
+const RESERVED_NAMES: [&str; 3] = ["admin", "caplet", crate::host_database::HOST_DATABASE];
+
 /// Whether `name` can be a plugin's name.
 #[must_use]
 pub fn is_plugin_name(name: &str) -> bool {
@@ -73,7 +76,11 @@ pub fn is_plugin_name(name: &str) -> bool {
     let plain = |word: &str| {
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
-    (2..=NAME_CHARS_MAX).contains(&name.len()) && begins_with_letter && words.all(plain)
+    let reserved = RESERVED_NAMES.contains(&name);
+    !reserved
+        && (2..=NAME_CHARS_MAX).contains(&name.len())
+        && begins_with_letter
+        && words.all(plain)
 }
 
 /// Checks a description.
@@ -102,8 +109,9 @@ fn check_head(description: &Description, faults: &mut Vec<String>) {
     if !is_plugin_name(name) {
         faults.push(format!(
             "name `{}`: use 2 to {NAME_CHARS_MAX} of `a-z`, `0-9` and single `-`, beginning with \
-             a letter",
-            shown(name)
+             a letter, and none of {}",
+            shown(name),
+            RESERVED_NAMES.join(", ")
         ));
     }
     if semver::Version::parse(version).is_err() {

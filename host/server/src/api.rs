@@ -26,6 +26,8 @@ pub(crate) enum Plan {
     Answer(Answered),
     /// The plugin has to be called.
     Call(PlannedCall),
+    /// It is for the admin API.
+    Administer,
 }
 
 /// A call that lacks the body.
@@ -124,7 +126,7 @@ fn plan_call(
 }
 
 /// The caller, when the request has a token.
-fn authenticate(exchange: &Exchange<'_>) -> Result<Option<Arc<Identity>>, Problem> {
+pub(crate) fn authenticate(exchange: &Exchange<'_>) -> Result<Option<Arc<Identity>>, Problem> {
     let mut values = exchange.parts.headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {

@@ -12,14 +12,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use caplet_runtime::{
-    Authorizer, Clock, DEFAULT_TENANT, Folder, Options, RolePermissions, Runtime, SystemClock,
-    prometheus,
+    Authorizer, Clock, DEFAULT_TENANT, Folder, HostDatabase, Options, RolePermissions, Runtime,
+    SystemClock, prometheus,
 };
 use caplet_store::Store;
 use caplet_store::sqlite::{self, Sqlite};
 use http::Request;
 use hyper::body::Body;
 
+use crate::admin::Admin;
 use crate::config::{Config, Http};
 use crate::metrics::Metrics;
 use crate::problem::Answered;
@@ -62,6 +63,10 @@ pub struct Host {
 pub(crate) struct Shared {
     pub(crate) runtime: Runtime,
     pub(crate) tokens: Tokens,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// What the host remembers besides the plugins' data.
+    pub(crate) database: HostDatabase,
+    pub(crate) admin: Admin,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) http: Http,
     pub(crate) metrics: Metrics,
@@ -160,6 +165,7 @@ impl Builder {
             None => open_store(data.as_deref())?,
         };
         let secret = secret::load(&config.auth, data.as_deref())?;
+        let database = HostDatabase::open(&*store).await?;
         let roles = || Arc::new(RolePermissions::new(config.roles.clone()));
         let authorizer = authorizer.unwrap_or_else(|| roles());
         let options = Options {
@@ -167,15 +173,19 @@ impl Builder {
             limits: config.limits,
             plugins: config.plugin,
             engine: config.engine,
-            authorizer,
+            authorizer: authorizer.clone(),
             clock: clock.clone(),
             ..Options::new(store)
         };
         let runtime = options.start()?;
         let folder = plugins.map(|path| follow(&runtime, path)).transpose()?;
-        let shared = Arc::new(Shared {
+        let metrics = Metrics::new(runtime.metrics())?;
+        let shared = Arc::new_cyclic(|host| Shared {
             tokens: Tokens::new(&secret, &config.auth, clock.clone()),
-            metrics: Metrics::new(runtime.metrics())?,
+            authorizer,
+            database,
+            admin: Admin::new(host.clone()),
+            metrics,
             document: DocumentCache::empty(),
             tenant: Arc::from(DEFAULT_TENANT),
             phase: AtomicU8::new(Phase::Starting as u8),
@@ -267,7 +277,9 @@ impl Host {
     /// databases. Returns whether all finished in time. May be called more than once.
     pub async fn shutdown(&self, grace: Duration) -> bool {
         self.begin_draining();
-        self.shared.runtime.shutdown(grace).await
+        let drained = self.shared.runtime.shutdown(grace).await;
+        self.shared.database.close().await;
+        drained
     }
 
     pub(crate) fn shared(&self) -> Arc<Shared> {

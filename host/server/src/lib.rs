@@ -20,13 +20,16 @@
 //! - `request`: ids (`correlation`), limits of the head, the path's check (`path`, `percent`).
 //! - `api`: route, caller ([`token`], [`secret`]), access, query, headers, `body`, key
 //!   (`idempotency`), call.
-//! - `system`: the host's own endpoints; `openapi`: one document from all plugins.
-//! - `answer`, [`problem`]: what leaves the host; `metrics`: what is counted.
+//! - `system`: the host's own endpoints; `admin`: those for operators; `openapi`: one document from
+//!   all of them and all plugins.
+//! - `answer`, [`problem`]: what leaves the host; `metrics`: what is counted; [`outbound`]: requests
+//!   that the host itself makes.
 //!
 //! What runs inside a plugin is `caplet-runtime`'s; there is no state outside of a [`Host`].
 
 #![deny(missing_docs)]
 
+mod admin;
 mod answer;
 mod api;
 mod body;
@@ -37,6 +40,7 @@ pub mod host;
 mod idempotency;
 mod metrics;
 mod openapi;
+pub mod outbound;
 mod path;
 mod percent;
 pub mod problem;
@@ -48,6 +52,7 @@ mod stall;
 mod system;
 pub mod token;
 
+pub use admin::PERMISSION as ADMIN_PERMISSION;
 pub use config::Config;
 pub use host::{Builder, Error, Host};
 pub use problem::Problem;

@@ -22,8 +22,8 @@ pub(crate) struct Part<'a> {
     pub(crate) access: BTreeMap<&'a str, &'a Access>,
 }
 
-/// Merges the documents of `parts`.
-pub(crate) fn merge(parts: &[Part<'_>]) -> Value {
+/// Merges the documents of `parts` and that of the admin API.
+pub(crate) fn merge(parts: &[Part<'_>], admin: &Value) -> Value {
     let mut paths = host_paths();
     let mut components = Map::new();
     let mut tags = Vec::new();
@@ -32,7 +32,9 @@ pub(crate) fn merge(parts: &[Part<'_>]) -> Value {
         add_components(&mut components, part);
         tags.push(json!({ "name": part.plugin, "description": part.summary }));
     }
+    add_admin(&mut paths, &mut components, admin);
     tags.push(json!({ "name": "host", "description": "The host itself." }));
+    tags.push(json!({ "name": "admin", "description": "What operators see and do." }));
     add_host_components(&mut components);
     json!({
         "openapi": "3.1.0",
@@ -79,6 +81,36 @@ fn adopt_operation(operation: &mut Value, part: &Part<'_>) {
         }
     };
     operation.insert("security".into(), security);
+}
+
+/// The paths of the admin API are whole already; the names of its operations and schemas are kept
+/// apart like those of a plugin.
+fn add_admin(
+    paths: &mut Map<String, Value>,
+    components: &mut Map<String, Value>,
+    document: &Value,
+) {
+    let access = Access::Permission(crate::admin::PERMISSION.to_owned());
+    let operations = document["paths"].as_object().into_iter().flatten();
+    for (path, item) in operations {
+        let mut item = item.clone();
+        rewrite_references(&mut item, "admin");
+        for method in METHODS {
+            let Some(operation) = item.get_mut(method) else { continue };
+            let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+            let access = BTreeMap::from([(id.as_str(), &access)]);
+            adopt_operation(operation, &Part { plugin: "admin", summary: "", document, access });
+            operation["responses"]["default"] = json!({
+                "description": "Why it was not done.",
+                "content": { "application/problem+json": {
+                    "schema": { "$ref": "#/components/schemas/Problem" }
+                } },
+            });
+        }
+        paths.insert(path.clone(), item);
+    }
+    let own = Part { plugin: "admin", summary: "", document, access: BTreeMap::new() };
+    add_components(components, &own);
 }
 
 fn add_components(components: &mut Map<String, Value>, part: &Part<'_>) {
@@ -238,7 +270,7 @@ mod tests {
             ("remove", &permission),
         ]);
         let part = Part { plugin: "notes", summary: "Keeps notes.", document: &document, access };
-        merge(&[part])
+        merge(&[part], &json!({}))
     }
 
     /// Every `$ref` whose value is a text, wherever it stands.
@@ -295,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_host_without_plugins_has_a_document() {
-        let document = merge(&[]);
+        let document = merge(&[], &json!({}));
         assert_eq!(document["paths"].as_object().unwrap().len(), 4);
         assert!(document["components"]["schemas"]["Problem"].is_object());
     }

@@ -101,6 +101,12 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
+    /// 503 for a host that is ending.
+    #[must_use]
+    pub fn stopping() -> Self {
+        Self::from(&Fault::Stopping)
+    }
+
     /// The same problem with one more header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {

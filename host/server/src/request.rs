@@ -17,7 +17,7 @@ use crate::correlation::Correlation;
 use crate::host::Shared;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
-use crate::{answer, path, system};
+use crate::{admin, answer, path, system};
 
 /// Header fields of a request; more is answered 431. The same number as hyper's for HTTP/1.
 const HEADERS_MAX: usize = 100;
@@ -74,6 +74,7 @@ where
     let (metrics, plan) = plan(exchange);
     let answered = match plan {
         Ok(Plan::Call(planned)) => api::call_plugin(exchange, planned, body).await,
+        Ok(Plan::Administer) => Box::pin(admin::serve(exchange, body)).await,
         Ok(Plan::Answer(answer)) => Ok(answer),
         Err(problem) => Err(problem),
     };
@@ -87,6 +88,7 @@ fn plan(exchange: &Exchange<'_>) -> (Option<Arc<RequestMetrics>>, Result<Plan, P
     };
     match path.strip_prefix(API) {
         Some(rest) => api::plan(exchange, rest),
+        None if admin::owns(&path) => (None, Ok(Plan::Administer)),
         None => (None, system::serve(exchange, &path).map(Plan::Answer)),
     }
 }

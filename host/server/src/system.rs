@@ -112,7 +112,7 @@ fn document(exchange: &Exchange<'_>) -> Result<Answered, Problem> {
     let document = match kept {
         Some(document) => document,
         None => {
-            let document = Arc::new(build(&table)?);
+            let document = Arc::new(build(&table, host)?);
             host.document.store(Some(document.clone()));
             document
         }
@@ -125,9 +125,9 @@ fn document(exchange: &Exchange<'_>) -> Result<Answered, Problem> {
     ))
 }
 
-fn build(table: &Table) -> Result<Document, Problem> {
+fn build(table: &Table, host: &Shared) -> Result<Document, Problem> {
     let parts: Vec<Part<'_>> = table.iter().map(|generation| part(generation)).collect();
-    let body = openapi::merge(&parts).to_string();
+    let body = openapi::merge(&parts, host.admin.document()).to_string();
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&body)[..16]);
     let etag = HeaderValue::from_str(&format!("\"{digest}\"")).map_err(|_| Problem::internal())?;
     Ok(Document { table_version: table.version(), etag, body: body.into() })

@@ -1,0 +1,79 @@
+//! `caplet status`: what a running host serves, by its own word.
+
+use serde::Deserialize;
+
+use crate::arguments::Status;
+use crate::failure::Failure;
+use crate::remote::Remote;
+use crate::table::aligned;
+
+/// What `GET /admin/api/plugins` answers, as far as it is shown.
+#[derive(Deserialize)]
+struct Plugins {
+    items: Vec<Plugin>,
+    failed: Vec<FailedFile>,
+}
+
+#[derive(Deserialize)]
+struct Plugin {
+    name: String,
+    version: String,
+    digest: String,
+    rights: Vec<String>,
+    database_bytes: u64,
+}
+
+#[derive(Deserialize)]
+struct FailedFile {
+    file: String,
+    reason: String,
+}
+
+/// Prints a table of the plugins that serve, and the files that are not loaded.
+///
+/// # Errors
+/// When the host cannot be asked.
+pub async fn run(options: &Status) -> Result<(), Failure> {
+    let plugins: Plugins = Remote::new(&options.target)?.get("/plugins").await?;
+    if plugins.items.is_empty() {
+        println!("No plugin is loaded.");
+    } else {
+        let head = ["PLUGIN", "VERSION", "DIGEST", "DATABASE", "RIGHTS"].map(str::to_owned);
+        let rows: Vec<_> = std::iter::once(head).chain(plugins.items.iter().map(row)).collect();
+        print!("{}", aligned(0, &rows));
+    }
+    for FailedFile { file, reason } in plugins.failed {
+        println!("not loaded: {file}: {reason}");
+    }
+    Ok(())
+}
+
+fn row(plugin: &Plugin) -> [String; 5] {
+    let digest = plugin.digest.rsplit(':').next().unwrap_or_default();
+    [
+        plugin.name.clone(),
+        plugin.version.clone(),
+        digest.chars().take(12).collect(),
+        size(plugin.database_bytes),
+        plugin.rights.join(" "),
+    ]
+}
+
+/// A size for people: three digits and a unit.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0 => "-".to_owned(),
+        bytes if bytes < 1 << 20 => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        bytes => format!("{} MiB", bytes >> 20),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_sizes_for_people() {
+        assert_eq!([size(0), size(1), size(5 << 20)], ["-", "1 KiB", "5 MiB"]);
+    }
+}

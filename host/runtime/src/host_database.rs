@@ -1,0 +1,71 @@
+//! The host's own database: what a host must remember that belongs to no plugin. It is a database like
+//! those of the plugins, of the same store, under a name that no plugin can have. What is in it is
+//! said by the migrations; who reads and writes a table is the module that owns the table.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use caplet_store::{Begin, Database, Limits, Migration, Mode, Result, Store, Transaction};
+
+use crate::identity::DEFAULT_TENANT;
+
+/// The name of the host's database in its store; [`crate::is_plugin_name`] refuses it.
+pub const HOST_DATABASE: &str = "host";
+
+/// How long the host waits for its own database and works in one transaction.
+const TIME_MAX: Duration = Duration::from_secs(10);
+
+/// The tables of the host, in the order they came.
+const MIGRATIONS: &[(u32, &str, &str)] = &[];
+
+/// The host's own database. Clones are the same database.
+#[derive(Clone)]
+pub struct HostDatabase {
+    database: Arc<dyn Database>,
+}
+
+impl HostDatabase {
+    /// Opens it in `store` and brings its schema up to date.
+    ///
+    /// # Errors
+    /// As [`Store::open`] and [`Database::migrate`].
+    pub async fn open(store: &dyn Store) -> Result<Self> {
+        let database = store.open(HOST_DATABASE, Limits::default()).await?;
+        let migrations = MIGRATIONS.iter().map(|&(number, name, sql)| Migration {
+            number,
+            name: name.into(),
+            sql: sql.into(),
+            postgres: None,
+        });
+        database.migrate(&migrations.collect::<Vec<_>>()).await?;
+        Ok(Self { database })
+    }
+
+    /// Begins a transaction that reads a snapshot.
+    ///
+    /// # Errors
+    /// As [`Database::begin`].
+    pub async fn read(&self) -> Result<Box<dyn Transaction>> {
+        self.begin(Mode::Read).await
+    }
+
+    /// Begins a transaction that writes; it waits for earlier writers. What is not committed is
+    /// undone. [`caplet_store::Error::Retry`] asks to begin again.
+    ///
+    /// # Errors
+    /// As [`Database::begin`].
+    pub async fn write(&self) -> Result<Box<dyn Transaction>> {
+        self.begin(Mode::Write).await
+    }
+
+    /// Waits for what is running and closes the database.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    async fn begin(&self, mode: Mode) -> Result<Box<dyn Transaction>> {
+        // The rows of the host name their tenants themselves.
+        let tenant = Arc::from(DEFAULT_TENANT);
+        self.database.begin(Begin { mode, tenant, deadline: Instant::now() + TIME_MAX }).await
+    }
+}

@@ -1,0 +1,111 @@
+//! The admin API below `/admin/api`: what operators, the command line and consoles see and do. Every
+//! request needs the permission [`PERMISSION`]. An area of it is a module with its routes and handlers
+//! ([`plugins`]); what the areas share is here: the check of the caller, the reading of bodies, errors
+//! as problem documents, and the OpenAPI document that is made from the handlers.
+
+mod plugins;
+mod reject;
+
+use std::sync::{Arc, Weak};
+
+use axum::body::Body as AxumBody;
+use bytes::Bytes;
+use caplet_runtime::Identity;
+use http::Request;
+use http_body_util::BodyExt;
+use hyper::body::Body;
+use tower::ServiceExt;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::host::Shared;
+use crate::problem::{Answered, Problem};
+use crate::request::Exchange;
+use crate::{api, body};
+
+pub(crate) use reject::Json;
+
+/// What a caller needs for all of the admin API.
+pub const PERMISSION: &str = "caplet.admin";
+
+/// Where the admin API lies.
+pub(crate) const PREFIX: &str = "/admin/api";
+
+/// The largest body taken, in bytes.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// What a handler is called with besides its parameters: the host, for as long as it lives.
+#[derive(Clone)]
+pub(crate) struct State(Weak<Shared>);
+
+impl State {
+    /// The host.
+    ///
+    /// # Errors
+    /// 503 when it is gone.
+    pub(crate) fn host(&self) -> Result<Arc<Shared>, Problem> {
+        self.0.upgrade().ok_or_else(Problem::stopping)
+    }
+}
+
+/// The routes of all areas, and their document.
+pub(crate) struct Admin {
+    router: axum::Router,
+    document: serde_json::Value,
+}
+
+impl Admin {
+    /// `host` is the host that the routes are about.
+    pub(crate) fn new(host: Weak<Shared>) -> Self {
+        let routes = OpenApiRouter::new().merge(plugins::routes());
+        let (router, document) = OpenApiRouter::new().nest(PREFIX, routes).split_for_parts();
+        let router = router
+            .fallback(|| async { Problem::not_found() })
+            .method_not_allowed_fallback(reject::method_not_allowed)
+            .with_state(State(host));
+        // Every part of the document is a map, a list or a text.
+        Self { router, document: serde_json::to_value(document).unwrap_or_default() }
+    }
+
+    /// The OpenAPI document of the admin API alone; its paths are whole.
+    pub(crate) fn document(&self) -> &serde_json::Value {
+        &self.document
+    }
+}
+
+/// Whether a normalised path belongs to the admin API.
+pub(crate) fn owns(path: &str) -> bool {
+    path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Serves a request of the admin API: the caller first, so that strangers learn nothing of what is
+/// there.
+pub(crate) async fn serve<B>(exchange: &Exchange<'_>, body: B) -> Result<Answered, Problem>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let caller = authorize(exchange)?;
+    let host = exchange.host;
+    body::check_headers(&exchange.parts.headers, BODY_BYTES_MAX)?;
+    let body = body::read(body, BODY_BYTES_MAX, &host.http).await?;
+    let mut request = Request::new(AxumBody::from(body));
+    *request.method_mut() = exchange.parts.method.clone();
+    *request.uri_mut() = exchange.parts.uri.clone();
+    *request.headers_mut() = exchange.parts.headers.clone();
+    request.extensions_mut().insert(caller);
+    let Ok(mut response) = host.admin.router.clone().oneshot(request).await;
+    if let Some(problem) = reject::problem(&mut response) {
+        return Err(problem);
+    }
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map_err(|_| Problem::internal())?.to_bytes();
+    Ok(Answered::from_parts(parts, body.into()))
+}
+
+fn authorize(exchange: &Exchange<'_>) -> Result<Arc<Identity>, Problem> {
+    let caller = api::authenticate(exchange)?.ok_or_else(Problem::token_missing)?;
+    if exchange.host.authorizer.permitted(&caller, PERMISSION) {
+        Ok(caller)
+    } else {
+        Err(Problem::permission_missing(PERMISSION))
+    }
+}

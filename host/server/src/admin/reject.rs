@@ -1,0 +1,58 @@
+//! How handlers of the admin API fail: every error is a problem document like all others of the host,
+//! also those that the router and its extractors make.
+
+use axum::extract::FromRequest;
+use axum::extract::rejection::JsonRejection;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::ALLOW;
+use serde::Serialize;
+
+use crate::problem::Problem;
+
+/// A JSON body, of a request or of an answer.
+#[derive(Debug, Clone, Copy, FromRequest)]
+#[from_request(via(axum::Json), rejection(Problem))]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        let code = match rejection.status() {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "media-type-unsupported",
+            StatusCode::UNPROCESSABLE_ENTITY => "body-invalid",
+            _ => "body-malformed",
+        };
+        Self::new(rejection.status(), code, rejection.body_text())
+    }
+}
+
+/// Carries the problem out of the router, to where the request's id is known.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The answer to a method that a path does not have. Which ones it has is in `Allow`, which the
+/// router adds.
+pub(super) async fn method_not_allowed() -> Problem {
+    Problem::method_not_allowed(&[])
+}
+
+/// The problem that an answer of the router stands for.
+pub(super) fn problem(response: &mut Response) -> Option<Problem> {
+    let problem = response.extensions_mut().remove::<Problem>()?;
+    let allowed = response.headers_mut().remove(ALLOW);
+    Some(match allowed {
+        Some(allowed) => problem.with_header(ALLOW, allowed),
+        None => problem,
+    })
+}
