@@ -21,7 +21,8 @@
 //! ```
 //!
 //! The map: [`TestHost`] and its [`Builder`] (`host`), [`Caller`] and [`Request`] (`request`),
-//! [`Answer`] (`answer`), `guests`: where components come from.
+//! [`Answer`] (`answer`), [`Example`] and [`Contract`]: what holds for every route of a plugin, `guests`:
+//! where components come from.
 //!
 //! Everything panics with a reason instead of returning errors: a test that cannot be set up has
 //! failed. Sockets and processes are not here; whole systems are tested from outside.
@@ -29,11 +30,15 @@
 #![deny(missing_docs)]
 
 mod answer;
+mod contract;
+mod example;
 mod guests;
 mod host;
 mod request;
 
 pub use answer::Answer;
+pub use contract::Contract;
+pub use example::{Example, Person, operations};
 pub use guests::component;
 pub use host::{Builder, START_MS, TestHost};
 pub use request::{Caller, Request};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use caplet_sdk::Target;
 use caplet_sdk::prelude::*;
 use caplet_sdk::sql::Statement;
 use garde::Validate;
@@ -9,7 +10,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::select::Reader;
-use crate::target::Target;
 
 /// The most targets of one request.
 const TARGETS_MAX: usize = 100;

@@ -1,5 +1,6 @@
 //! `POST /`: writes a comment or a reply.
 
+use caplet_sdk::Target;
 use caplet_sdk::prelude::*;
 use garde::Validate;
 use schemars::JsonSchema;
@@ -10,7 +11,6 @@ use crate::markdown::{RENDERER_VERSION, render};
 use crate::place::Place;
 use crate::select::Reader;
 use crate::settings::CommentsSettings;
-use crate::target::Target;
 use crate::thread;
 
 /// A new comment.

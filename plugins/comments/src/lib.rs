@@ -17,7 +17,6 @@ mod remove;
 mod select;
 mod settings;
 mod standing;
-mod target;
 mod thread;
 mod tree;
 mod vote;

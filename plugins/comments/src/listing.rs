@@ -4,6 +4,7 @@
 //! same wherever it is and nothing is shown twice or left out while comments are added. Under
 //! `sort=best` a comment whose votes change between two pages may move across them.
 
+use caplet_sdk::Target;
 use caplet_sdk::prelude::*;
 use caplet_sdk::sql::Statement;
 use garde::Validate;
@@ -12,7 +13,6 @@ use serde::Deserialize;
 
 use crate::comment::{Comment, Key, Stored};
 use crate::select::{self, Reader};
-use crate::target::Target;
 use crate::tree;
 
 /// The order of a list.

@@ -1,9 +1,9 @@
 //! Where a comment stands in its tree, and the rule for replies that are too deep.
 
+use caplet_sdk::Target;
 use caplet_sdk::prelude::*;
 
 use crate::comment::{Stored, deleted};
-use crate::target::Target;
 
 /// The place of a new comment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! The JSON of a comment comes straight from the database, so its members are the columns here.
 
 use caplet_sdk::prelude::*;
-use caplet_sdk::sql::{Error, JsonPage, Statement};
+use caplet_sdk::sql::{JsonPage, Statement};
 use memchr::memmem;
 
 use crate::comment::Comment;
@@ -30,10 +30,6 @@ WHERE r.tenant = $tenant AND r.comment = c.id AND r.reactor = $1), '[]') AS "my_
 /// What a live comment with html of an older renderer begins with. No text can imitate it: inside a
 /// JSON string the quotes would be escaped.
 const STALE: &[u8] = br#"{"html":null,"deleted":false"#;
-
-/// A page is cut short rather than larger than this: an answer must fit one copy from the plugin
-/// (4 MiB), and two of these make a page of a tree.
-const PAGE_MAX_BYTES: usize = 1024 * 1024;
 
 /// Who reads: a subject, or none without a token.
 pub struct Reader(pub Option<String>);
@@ -88,18 +84,8 @@ pub fn one(reader: &Reader, id: &str) -> Result<Option<(JsonBytes<Comment>, i64)
 /// # Errors
 /// Those of the store.
 pub fn page(limit: u32, statement: impl Fn(u32) -> Statement) -> Result<JsonPage, Problem> {
-    let mut limit = limit;
-    loop {
-        match statement(limit).query_json(limit) {
-            Ok(page) if page.items.len() <= PAGE_MAX_BYTES || limit == 1 => {
-                return Ok(JsonPage { items: refresh(page.items)?, ..page });
-            }
-            Err(error) if !matches!(error, Error::TooLarge(_)) || limit == 1 => {
-                return Err(error.into());
-            }
-            _ => limit /= 2,
-        }
-    }
+    let page = sql::bounded_page(limit, statement)?;
+    Ok(JsonPage { items: refresh(page.items)?, ..page })
 }
 
 /// Renders again what an older renderer made, in the answer only: a read cannot store it. It is

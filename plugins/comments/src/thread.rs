@@ -1,5 +1,6 @@
 //! A thread: what holds for all comments on a target. It exists without being created.
 
+use caplet_sdk::Target;
 use caplet_sdk::prelude::*;
 use garde::Validate;
 use schemars::JsonSchema;
@@ -8,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::MODERATE;
 use crate::comment::Stored;
 use crate::select::Reader;
-use crate::target::Target;
 
 /// Who may post in a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

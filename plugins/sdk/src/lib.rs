@@ -67,6 +67,7 @@ mod response;
 pub mod route;
 pub mod settings;
 pub mod sql;
+mod target;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
@@ -85,6 +86,7 @@ pub use response::{
     Conditional, Created, IntoResponse, JsonBytes, Listing, NoContent, Response, WithEtag,
 };
 pub use settings::Settings;
+pub use target::{Target, TargetId, TargetType};
 
 /// What most plugins need: `use caplet_sdk::prelude::*;`.
 pub mod prelude {

@@ -42,6 +42,10 @@ pub const RESULT_MAX_BYTES: u32 = 4 * 1024 * 1024;
 /// The most bytes of a statement's text.
 pub const STATEMENT_MAX_BYTES: u32 = 256 * 1024;
 
+/// A [`bounded_page`] is cut short rather than larger than this: an answer must fit one copy from the
+/// plugin (4 MiB), and a list may be made of two of these.
+const PAGE_MAX_BYTES: usize = 1024 * 1024;
+
 /// What a statement answers.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -100,6 +104,22 @@ pub fn query_one<Row: DeserializeOwned>(statement: &str, parameters: &[Value]) -
 /// As the host's.
 pub fn query_json(statement: &str, parameters: &[Value], limit: u32) -> Result<JsonPage> {
     host::sql_query_json(statement, parameters, limit)
+}
+
+/// Reads at most `limit` rows with `statement(limit)` as JSON, and fewer where they would be larger
+/// than 1 MiB together. One row is read whatever its size.
+///
+/// # Errors
+/// As [`query_json`].
+pub fn bounded_page(limit: u32, statement: impl Fn(u32) -> Statement) -> Result<JsonPage> {
+    let mut limit = limit;
+    loop {
+        match statement(limit).query_json(limit) {
+            Ok(page) if page.items.len() <= PAGE_MAX_BYTES || limit == 1 => return Ok(page),
+            Err(error) if !matches!(error, Error::TooLarge(_)) || limit == 1 => return Err(error),
+            _ => limit /= 2,
+        }
+    }
 }
 
 /// Runs a `SELECT` of at most one row and returns it as a JSON object, with its `:key` columns.

@@ -1,6 +1,6 @@
 //! Bad requests: each is answered with a problem document that says what is wrong, and changes nothing.
 
-use caplet_testing::{Answer, Method, TestHost, json};
+use caplet_testing::{Answer, Method, Person, TestHost, json};
 use serde_json::Value;
 
 use crate::examples::{Example, World, examples};
@@ -14,9 +14,7 @@ async fn with_bodies(host: &TestHost) -> Vec<Example> {
 
 /// Sends an example with another body, by who may make it.
 async fn send_raw(host: &TestHost, example: &Example, media_type: &str, body: Vec<u8>) -> Answer {
-    let caller = example.who.caller(host, "default");
-    let request = caller.request(example.method.clone(), &example.target);
-    request.header("content-type", media_type).body(body).send().await
+    example.send_raw(host, media_type, body).await
 }
 
 /// The answer must be a whole problem document of that status.

@@ -1,7 +1,7 @@
 //! One good request for each route, in a small world of comments. Whoever adds a route adds its
 //! example here: `contract` fails for a route without one.
 
-use caplet_testing::{Answer, Caller, Method, TestHost, json};
+use caplet_testing::{Caller, Method, Person, TestHost, json};
 use serde_json::Value;
 
 use crate::stage::{COMMENTS, MODERATE, TARGET, below, path, reply, write};
@@ -54,8 +54,8 @@ pub enum Who {
     Moderator,
 }
 
-impl Who {
-    pub fn caller<'a>(self, host: &'a TestHost, tenant: &str) -> Caller<'a> {
+impl Person for Who {
+    fn caller<'a>(self, host: &'a TestHost, tenant: &str) -> Caller<'a> {
         match self {
             Self::Anybody => host.user("zoe").tenant(tenant),
             Self::Author => host.user("ada").tenant(tenant),
@@ -65,33 +65,7 @@ impl Who {
     }
 }
 
-/// A request that succeeds when it is made by `who`.
-#[derive(Debug, Clone)]
-pub struct Example {
-    pub operation: &'static str,
-    pub who: Who,
-    pub method: Method,
-    /// The path and its query.
-    pub target: String,
-    pub body: Option<Value>,
-}
-
-impl Example {
-    /// Makes the request as `caller`.
-    pub async fn send(&self, caller: &Caller<'_>) -> Answer {
-        let request = caller.request(self.method.clone(), &self.target);
-        match &self.body {
-            None => request.send().await,
-            Some(body) => request.json(body).send().await,
-        }
-    }
-
-    /// The same request with more in its query.
-    pub fn with_query(&self, more: &str) -> Self {
-        let join = if self.target.contains('?') { '&' } else { '?' };
-        Self { target: format!("{}{join}{more}", self.target), ..self.clone() }
-    }
-}
+pub type Example = caplet_testing::Example<Who>;
 
 /// An example for each route, in an order in which all succeed.
 pub fn examples(world: &World) -> Vec<Example> {
@@ -102,7 +76,7 @@ pub fn examples(world: &World) -> Vec<Example> {
 }
 
 fn example(operation: &'static str, who: Who, method: Method, target: String) -> Example {
-    Example { operation, who, method, target, body: None }
+    Example::new(operation, who, method, target)
 }
 
 fn reading(World { top, .. }: &World) -> Vec<Example> {
@@ -146,12 +120,7 @@ fn writing(World { top, answer }: &World) -> Vec<Example> {
     ]
 }
 
-/// The operations of the routes that the loaded plugin describes, in order.
+/// The operations of the plugin's routes, in order.
 pub fn operations(host: &TestHost) -> Vec<String> {
-    let table = host.host().runtime().table();
-    let generation = table.get("comments").expect("the plugin is loaded");
-    let routes = generation.description().routes.iter();
-    let mut operations: Vec<String> = routes.map(|route| route.operation.clone()).collect();
-    operations.sort();
-    operations
+    caplet_testing::operations(host, "comments")
 }

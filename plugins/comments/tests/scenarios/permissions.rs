@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use caplet_testing::{Caller, TestHost, json};
+use caplet_testing::{Caller, Person, TestHost, json};
 
 use crate::examples::{World, examples, operations};
 use crate::stage::{COMMENTS, MODERATE, host_with, path, stored, write};

@@ -1,6 +1,6 @@
 //! Tenants never meet: whatever a caller of one asks for, nothing of another is shown or changed.
 
-use caplet_testing::{Answer, Caller, TestHost, json};
+use caplet_testing::{Answer, Caller, Person, TestHost, json};
 use serde_json::Value;
 
 use crate::examples::{CANARY, World, examples, operations};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::de::DeserializeOwned;
 
-use super::{JsonPage, Result, Value, query, query_json};
+use super::{JsonPage, Result, Value, execute, query, query_json};
 
 /// A statement made of parts. Values are only ever bound, so none can change what it means.
 ///
@@ -70,6 +70,14 @@ impl Statement {
     /// As [`query`](super::query).
     pub fn query<Row: DeserializeOwned>(&self) -> Result<Vec<Row>> {
         query(&self.text, &self.parameters)
+    }
+
+    /// Runs it; see [`execute`](super::execute).
+    ///
+    /// # Errors
+    /// As [`execute`](super::execute).
+    pub fn execute(&self) -> Result<u64> {
+        execute(&self.text, &self.parameters)
     }
 
     /// Runs it; see [`query_json`](super::query_json).

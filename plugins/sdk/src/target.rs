@@ -1,4 +1,6 @@
-//! `Target`: what comments are about, written `type:id`. The plugin knows nothing else about it.
+//! `Target`: anything of the application that a plugin's data are about, written `type:id`. A plugin
+//! knows nothing else about it. In a path with a segment for each, the parts are [`TargetType`] and
+//! [`TargetId`].
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ const TYPE_MAX_BYTES: usize = 40;
 /// The longest id, in bytes.
 const ID_MAX_BYTES: usize = 200;
 
-/// What comments are about: `type:id`, such as `post:1`. The type is 1 to 40 of `a-z 0-9 _ - .`,
+/// What something is about: `type:id`, such as `post:1`. The type is 1 to 40 of `a-z 0-9 _ - .`,
 /// beginning with a letter; the id is 1 to 200 of `A-Z a-z 0-9 . _ ~ : @ / + = -`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
@@ -37,9 +39,19 @@ impl Target {
         Ok(Self(text))
     }
 
+    /// The target of these parts.
+    pub fn of(kind: &TargetType, id: &TargetId) -> Self {
+        Self(format!("{}:{}", kind.0, id.0))
+    }
+
     /// The target as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The part before the first colon.
+    pub fn kind(&self) -> &str {
+        self.0.split_once(':').map_or("", |(kind, _)| kind)
     }
 }
 
@@ -48,6 +60,48 @@ impl TryFrom<String> for Target {
 
     fn try_from(text: String) -> Result<Self, &'static str> {
         Self::parse(text)
+    }
+}
+
+/// The type of a target, as a path parameter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = "^[a-z][a-z0-9_.-]{0,39}$"))]
+pub struct TargetType(String);
+
+impl TargetType {
+    /// The type as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TargetType {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if is_type(&text) {
+            return Ok(Self(text));
+        }
+        Err("must be 1 to 40 of a-z 0-9 _ - . that begin with a letter")
+    }
+}
+
+/// The id of a target, as a path parameter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = "^[A-Za-z0-9._~:@/+=-]{1,200}$"))]
+pub struct TargetId(String);
+
+impl TryFrom<String> for TargetId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if is_id(&text) {
+            Ok(Self(text))
+        } else {
+            Err("must be 1 to 200 of A-Z a-z 0-9 . _ ~ : @ / + = -")
+        }
     }
 }
 
@@ -72,6 +126,17 @@ mod tests {
         for text in ["post:1", "blog.post:a/b:c", "u:ada@example.org", "x_y-z:0b3f~1+="] {
             assert_eq!(Target::parse(text).unwrap().as_str(), text);
         }
+    }
+
+    #[test]
+    fn parts_make_a_target_and_come_back() {
+        let kind = TargetType::try_from("blog.post".to_owned()).unwrap();
+        let id = TargetId::try_from("a:b/c".to_owned()).unwrap();
+        let target = Target::of(&kind, &id);
+        assert_eq!(target, Target::parse("blog.post:a:b/c").unwrap());
+        assert_eq!(target.kind(), "blog.post");
+        assert!(TargetType::try_from("Post".to_owned()).is_err());
+        assert!(TargetId::try_from(String::new()).is_err());
     }
 
     #[test]
