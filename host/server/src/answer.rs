@@ -8,9 +8,9 @@ use http::header::{
     IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Body;
 
+use crate::content::Content;
 use crate::problem::{Answered, allow};
 
 /// Tells that the answer is that of an earlier request with the same idempotency key.
@@ -24,7 +24,7 @@ const STRICT_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none';
 pub(crate) fn of_plugin(answer: Answer, authenticated: bool) -> Answered {
     let empty = matches!(answer.status.as_u16(), 204 | 205 | 304);
     let body = if empty { Bytes::new() } else { answer.body };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Content::full(body));
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     headers.reserve(answer.headers.len() + 4);
@@ -53,7 +53,7 @@ fn may_hold_scripts(media_type: &HeaderValue) -> bool {
 
 /// 200 with a content of the host's own.
 pub(crate) fn content(media_type: &'static str, body: impl Into<Bytes>) -> Answered {
-    let mut response = Response::new(Full::new(body.into()));
+    let mut response = Response::new(Content::full(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }
@@ -71,7 +71,7 @@ pub(crate) fn cacheable(
     body: Bytes,
 ) -> Answered {
     let fresh = has_tag(request, &etag);
-    let mut response = Response::new(Full::new(if fresh { Bytes::new() } else { body }));
+    let mut response = Response::new(if fresh { Content::empty() } else { Content::full(body) });
     let headers = response.headers_mut();
     headers.insert(ETAG, etag);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -97,7 +97,7 @@ fn has_tag(request: &HeaderMap, etag: &HeaderValue) -> bool {
 
 /// 204 with the methods that a path has: the answer to `OPTIONS`.
 pub(crate) fn options(allowed: &[Method]) -> Answered {
-    let mut response = Response::new(Full::default());
+    let mut response = Response::new(Content::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(ALLOW, allow(allowed));
     response
@@ -112,13 +112,17 @@ pub(crate) fn finish(response: &mut Answered, method: &Method) {
     }
 }
 
-/// The answer to `HEAD` says how long the body is that `GET` would send.
+/// The answer to `HEAD` says how long the body is that `GET` would send. A stream's headers have said
+/// it already, as far as it is known.
 fn leave_out_body(response: &mut Answered) {
+    if response.body().is_stream() {
+        return;
+    }
     let length = response.body().size_hint().exact().unwrap_or_default();
     if !matches!(response.status().as_u16(), 204 | 304) {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    *response.body_mut() = Full::default();
+    *response.body_mut() = Content::empty();
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use caplet_runtime::{
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
-use hyper::body::Body;
 
+use crate::content::RequestBody;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
 use crate::request::Exchange;
@@ -64,7 +64,7 @@ pub(crate) async fn call_plugin<B>(
     body: B,
 ) -> Result<Answered, Problem>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: RequestBody,
 {
     let PlannedCall { generation, mut call, body_bytes_max } = planned;
     if !body.is_end_stream() {

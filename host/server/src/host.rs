@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use caplet_runtime::{
     Authorizer, Clock, DEFAULT_TENANT, Folder, HostDatabase, Options, RolePermissions, Runtime,
     SystemClock, prometheus,
@@ -18,10 +17,10 @@ use caplet_runtime::{
 use caplet_store::Store;
 use caplet_store::sqlite::{self, Sqlite};
 use http::Request;
-use hyper::body::Body;
 
 use crate::admin::Admin;
 use crate::config::{Config, Http};
+use crate::content::RequestBody;
 use crate::metrics::Metrics;
 use crate::problem::Answered;
 use crate::system::DocumentCache;
@@ -241,7 +240,7 @@ impl Host {
     /// Serves one request without a socket.
     pub async fn handle<B>(&self, request: Request<B>) -> Answered
     where
-        B: Body<Data = Bytes> + Unpin,
+        B: RequestBody,
     {
         request::respond(&self.shared, request).await
     }
@@ -311,7 +310,7 @@ impl Shared {
 
 impl<B> tower::Service<Request<B>> for Host
 where
-    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B: RequestBody,
 {
     type Response = Answered;
     type Error = Infallible;

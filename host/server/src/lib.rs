@@ -22,8 +22,8 @@
 //!   (`idempotency`), call.
 //! - `system`: the host's own endpoints; `admin`: those for operators; `openapi`: one document from
 //!   all of them and all plugins.
-//! - `answer`, [`problem`]: what leaves the host; `metrics`: what is counted; [`outbound`]: requests
-//!   that the host itself makes.
+//! - `answer`, [`content`], [`problem`]: what leaves the host; `metrics`: what is counted;
+//!   [`outbound`]: requests that the host itself makes.
 //!
 //! What runs inside a plugin is `caplet-runtime`'s; there is no state outside of a [`Host`].
 
@@ -35,6 +35,7 @@ mod api;
 mod body;
 pub mod config;
 mod connection;
+pub mod content;
 mod correlation;
 pub mod host;
 mod idempotency;
@@ -54,6 +55,7 @@ pub mod token;
 
 pub use admin::PERMISSION as ADMIN_PERMISSION;
 pub use config::Config;
+pub use content::Content;
 pub use host::{Builder, Error, Host};
 pub use problem::Problem;
 pub use serve::serve;

@@ -3,15 +3,15 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use caplet_runtime::Fault;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
-use http_body_util::Full;
 use serde::Serialize;
 
-/// An answer of the host, complete in memory.
-pub type Answered = Response<Full<Bytes>>;
+use crate::content::Content;
+
+/// An answer of the host.
+pub type Answered = Response<Content>;
 
 /// The media type of a problem document.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -138,7 +138,7 @@ impl Problem {
             request_id,
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = Response::new(Full::from(body));
+        let mut response = Response::new(Content::full(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));

@@ -6,13 +6,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use futures::FutureExt;
 use http::request::Parts;
 use http::{Request, StatusCode};
-use hyper::body::Body;
 
 use crate::api::{self, Plan};
+use crate::content::RequestBody;
 use crate::correlation::Correlation;
 use crate::host::Shared;
 use crate::metrics::RequestMetrics;
@@ -35,7 +34,7 @@ pub(crate) struct Exchange<'a> {
 /// Serves one request. Never fails: what goes wrong is an answer, too.
 pub(crate) fn respond<B>(host: &Shared, request: Request<B>) -> impl Future<Output = Answered>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: RequestBody,
 {
     // Taken apart out here, so that the future does not hold the request twice.
     let (parts, body) = request.into_parts();
@@ -44,7 +43,7 @@ where
 
 async fn serve<B>(host: &Shared, parts: Parts, body: B) -> Answered
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: RequestBody,
 {
     let began = Instant::now();
     let ids = Correlation::of(&parts.headers, host.clock.now_ms());
@@ -69,7 +68,7 @@ async fn dispatch<B>(
     body: B,
 ) -> (Option<Arc<RequestMetrics>>, Result<Answered, Problem>)
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: RequestBody,
 {
     let (metrics, plan) = plan(exchange);
     let answered = match plan {

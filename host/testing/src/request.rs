@@ -155,10 +155,8 @@ impl Request<'_> {
         }
         let request = http::Request::from_parts(parts, Full::new(body));
         let (head, body) = caller.host.handle(request).await.into_parts();
-        let body = match body.collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(never) => match never {},
-        };
-        Answer::new(head.status, head.headers, body)
+        let body = body.collect().await;
+        let body = body.unwrap_or_else(|reason| panic!("the answer broke off: {reason}"));
+        Answer::new(head.status, head.headers, body.to_bytes())
     }
 }

@@ -9,14 +9,13 @@ mod reject;
 use std::sync::{Arc, Weak};
 
 use axum::body::Body as AxumBody;
-use bytes::Bytes;
 use caplet_runtime::Identity;
 use http::Request;
 use http_body_util::BodyExt;
-use hyper::body::Body;
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::content::{Content, RequestBody};
 use crate::host::Shared;
 use crate::problem::{Answered, Problem};
 use crate::request::Exchange;
@@ -81,7 +80,7 @@ pub(crate) fn owns(path: &str) -> bool {
 /// there.
 pub(crate) async fn serve<B>(exchange: &Exchange<'_>, body: B) -> Result<Answered, Problem>
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: RequestBody,
 {
     let caller = authorize(exchange)?;
     let host = exchange.host;
@@ -98,7 +97,7 @@ where
     }
     let (parts, body) = response.into_parts();
     let body = body.collect().await.map_err(|_| Problem::internal())?.to_bytes();
-    Ok(Answered::from_parts(parts, body.into()))
+    Ok(Answered::from_parts(parts, Content::full(body)))
 }
 
 fn authorize(exchange: &Exchange<'_>) -> Result<Arc<Identity>, Problem> {
