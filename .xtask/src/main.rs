@@ -3,6 +3,7 @@
 //! - `serve`: builds the host and the bundled plugins and starts them: a newcomer's first command.
 //! - `test`: checks and tests everything: the second command, and what CI runs.
 //! - `plugins`: builds every guest into one folder.
+//! - `outside`: installs the clients and suites that the tests use and that were written elsewhere.
 //! - `tidy`: layers and text rules that the compiler does not know.
 //! - `wit`: what a change of the contract breaks.
 //! - `bench`: the host against the same endpoints written by hand.
@@ -14,6 +15,7 @@ mod command;
 mod finding;
 mod guests;
 mod host_binary;
+mod outside;
 mod serve;
 mod test;
 mod tidy;
@@ -45,6 +47,8 @@ enum Command {
     },
     /// Build all guests and collect them in one folder.
     Plugins,
+    /// Install the programs that the tests in `tests/outside` run.
+    Outside,
     /// Check the layers and the rules for text.
     Tidy,
     /// Compare the contract with its released versions and check its rules.
@@ -72,6 +76,7 @@ fn run(command: Command) -> Result<ExitCode> {
             tools::ensure_wasm_target()?;
             guests::collect(&workspace)?;
         }
+        Command::Outside => println!("{}", outside::prepare(&workspace)?.display()),
         Command::Tidy => tidy::run(&workspace)?,
         Command::Wit => wit::run(&workspace)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,

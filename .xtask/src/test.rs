@@ -5,11 +5,14 @@
 
 use crate::{
     command::{cargo, run as execute},
-    guests, host_binary, tidy, tools, wit,
+    guests, host_binary, outside, tidy, tools, wit,
     workspace::{Origin, Workspace},
 };
 use anyhow::{Context, Result};
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 /// Runs the checks and the tests.
 pub fn run(workspace: &Workspace, filters: &[String]) -> Result<()> {
@@ -24,7 +27,8 @@ pub fn run(workspace: &Workspace, filters: &[String]) -> Result<()> {
     }
     step("guests", || guests::collect(workspace))?;
     step("host", || host_binary::build(workspace, false))?;
-    step("tests", || nextest(workspace, filters))?;
+    let tools = outside_tools(workspace)?;
+    step("tests", || nextest(workspace, filters, &tools))?;
     if filters.is_empty() {
         step("documentation tests", || documentation_tests(workspace))?;
     }
@@ -71,10 +75,20 @@ fn clippy_for_guests(workspace: &Workspace) -> Result<()> {
 }
 
 /// `--tests` leaves the fixtures out, which are examples: natively they can do nothing.
-fn nextest(workspace: &Workspace, filters: &[String]) -> Result<()> {
+fn nextest(workspace: &Workspace, filters: &[String], tools: &Path) -> Result<()> {
     let mut command = cargo();
     command.args(["nextest", "run", "--workspace", "--tests"]).args(filters);
-    execute(command.env("CAPLET_GUESTS", workspace.guests_folder()))
+    command.env("CAPLET_GUESTS", workspace.guests_folder()).env("CAPLET_OUTSIDE", tools);
+    execute(&mut command)
+}
+
+fn outside_tools(workspace: &Workspace) -> Result<PathBuf> {
+    let mut folder = PathBuf::new();
+    step("tools from outside", || {
+        folder = outside::prepare(workspace)?;
+        Ok(())
+    })?;
+    Ok(folder)
 }
 
 fn documentation_tests(workspace: &Workspace) -> Result<()> {

@@ -1,10 +1,13 @@
 //! The host as a person runs it: the `caplet` binary as a child process, on a free port, with a data
 //! directory and a plugin folder of its own, spoken to over HTTP.
 
+pub mod outside;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use caplet_server::outbound;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -100,7 +103,8 @@ impl Server {
         let url = tokio::time::timeout(PATIENCE, listening_url(stdout))
             .await
             .expect("the host listens in time");
-        let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
+        let client = outbound::client().expect("the machine's certificates");
+        let client = client.timeout(PATIENCE).build().expect("a client");
         let server = Self { child, url, client, data: place.data() };
         server.until(|server| server.answers("/readyz", 200)).await;
         server

@@ -26,8 +26,8 @@ const TEXTS: [&str; 7] = [
 
 /// Variables of the same prefix that are no settings, but known: the log's filter, the file, and what
 /// the tools and documents around the host use.
-const NOT_SETTINGS: [&str; 7] =
-    ["log", "config", "guests", "token", "admin_token", "url", "target_dir"];
+const NOT_SETTINGS: [&str; 8] =
+    ["log", "config", "guests", "outside", "token", "admin_token", "url", "target_dir"];
 
 /// The variables that may be settings, as (name, value).
 #[derive(Debug, Clone, Default)]

@@ -100,6 +100,7 @@ fn add_admin(
             let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
             let access = BTreeMap::from([(id.as_str(), &access)]);
             adopt_operation(operation, &Part { plugin: "admin", summary: "", document, access });
+            describe_responses(operation);
             operation["responses"]["default"] = json!({
                 "description": "Why it was not done.",
                 "content": { "application/problem+json": {
@@ -111,6 +112,16 @@ fn add_admin(
     }
     let own = Part { plugin: "admin", summary: "", document, access: BTreeMap::new() };
     add_components(components, &own);
+}
+
+/// OpenAPI wants a description of each response; the handlers describe those that need one.
+fn describe_responses(operation: &mut Value) {
+    for response in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        let described = response["description"].as_str().is_some_and(|text| !text.is_empty());
+        if !described && response.get("$ref").is_none() {
+            response["description"] = "As asked.".into();
+        }
+    }
 }
 
 fn add_components(components: &mut Map<String, Value>, part: &Part<'_>) {
