@@ -1,10 +1,8 @@
 //! The routes of one plugin: which of them a request matches.
 //!
 //! Patterns follow the contract (`wit/guest.wit`): literal segments, `{parameter}`, a tail
-//! `{*parameter}`; literal wins over parameter. Matching is `matchit`'s, one tree a method. Paths
-//! come in normalised: the server refuses dot, empty and control segments before.
-
-use std::collections::BTreeMap;
+//! `{*parameter}`; literal wins over parameter. Matching is `matchit`'s. Paths come in normalised: the
+//! server refuses dot, empty and control segments before.
 
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -44,13 +42,30 @@ pub(crate) const METHODS: [Method; 7] = [
     Method::OPTIONS,
 ];
 
-type Tree = matchit::Router<RouteId>;
-
-/// The compiled routes of one plugin.
+/// The compiled routes of one plugin: one tree of paths for all methods, so that a literal segment wins
+/// whatever the method.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Routes {
-    by_method: BTreeMap<&'static str, Tree>,
-    any: Tree,
+    tree: matchit::Router<usize>,
+    endpoints: Vec<Endpoint>,
+}
+
+/// The routes of one path, up to the names of its parameters.
+#[derive(Debug, Default, Clone)]
+struct Endpoint {
+    /// The path as the tree knows it.
+    shape: String,
+    /// In the order of [`METHODS`].
+    by_method: [Option<Target>; METHODS.len()],
+    any: Option<Target>,
+}
+
+/// A route, and what it calls the parameters of its path.
+#[derive(Debug, Clone)]
+struct Target {
+    route: RouteId,
+    pattern: String,
+    parameters: Vec<String>,
 }
 
 impl Routes {
@@ -60,78 +75,88 @@ impl Routes {
     /// Why the pattern is malformed, or the pattern it is ambiguous with.
     pub(crate) fn add(&mut self, id: RouteId, method: &str, pattern: &str) -> Result<(), String> {
         check_pattern(pattern)?;
-        let tree = match METHODS.iter().find(|known| known.as_str() == method) {
-            Some(known) => self.by_method.entry(static_name(known)).or_default(),
-            None if method == "*" => &mut self.any,
-            None => {
-                return Err(format!(
-                    "`{method}` is not a method; use GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS or *"
-                ));
-            }
-        };
-        tree.insert(pattern, id).map_err(|error| match error {
+        let place = METHODS.iter().position(|known| known.as_str() == method);
+        if place.is_none() && method != "*" {
+            return Err(format!(
+                "`{method}` is not a method; use GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS or *"
+            ));
+        }
+        let (shape, parameters) = shape(pattern);
+        let endpoint = self.endpoint(shape).map_err(|error| match error {
             matchit::InsertError::Conflict { with } => {
                 format!("`{method} {pattern}` is ambiguous with `{with}`")
             }
             other => format!("`{pattern}` is not a pattern: {other}"),
-        })
+        })?;
+        let slot = match place {
+            Some(place) => &mut endpoint.by_method[place],
+            None => &mut endpoint.any,
+        };
+        if let Some(Target { pattern: with, .. }) = slot {
+            return Err(format!("`{method} {pattern}` is ambiguous with `{with}`"));
+        }
+        *slot = Some(Target { route: id, pattern: pattern.to_owned(), parameters });
+        Ok(())
+    }
+
+    /// The endpoint of a shape, made when there is none.
+    fn endpoint(&mut self, shape: String) -> Result<&mut Endpoint, matchit::InsertError> {
+        let known = self.endpoints.iter().position(|endpoint| endpoint.shape == shape);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                self.tree.insert(shape.as_str(), self.endpoints.len())?;
+                self.endpoints.push(Endpoint { shape, ..Endpoint::default() });
+                self.endpoints.len() - 1
+            }
+        };
+        Ok(&mut self.endpoints[index])
     }
 
     /// The route for a request. A `GET` route also answers `HEAD`.
     pub(crate) fn find(&self, method: &Method, path: &str) -> RouteMatch {
-        let found = self
-            .at(method.as_str(), path)
-            .or_else(|| if method == Method::HEAD { self.at("GET", path) } else { None })
-            .or_else(|| matched(&self.any, path));
-        match found {
-            Some(matched) => RouteMatch::Found(matched),
-            None => self.other_methods(path),
+        let Ok(found) = self.tree.at(path) else { return RouteMatch::NotFound };
+        let endpoint = &self.endpoints[*found.value];
+        let Some(target) = endpoint.target(method) else {
+            return RouteMatch::MethodNotAllowed(endpoint.methods());
+        };
+        let mut parameters = Vec::with_capacity(found.params.len());
+        for (name, (_, value)) in target.parameters.iter().zip(found.params.iter()) {
+            let Ok(value) = percent_decode_str(value).decode_utf8() else {
+                return RouteMatch::NotFound;
+            };
+            parameters.push((name.clone(), value.into_owned()));
         }
-    }
-
-    fn at(&self, method: &str, path: &str) -> Option<Matched> {
-        self.by_method.get(method).and_then(|tree| matched(tree, path))
-    }
-
-    fn other_methods(&self, path: &str) -> RouteMatch {
-        let allowed: Vec<Method> = METHODS
-            .iter()
-            .filter(|method| {
-                let own = self.by_method.get(method.as_str()).is_some_and(|t| t.at(path).is_ok());
-                let by_get = **method == Method::HEAD
-                    && self.by_method.get("GET").is_some_and(|tree| tree.at(path).is_ok());
-                own || by_get
-            })
-            .cloned()
-            .collect();
-        if allowed.is_empty() {
-            RouteMatch::NotFound
-        } else {
-            RouteMatch::MethodNotAllowed(allowed)
-        }
+        RouteMatch::Found(Matched { route: target.route, parameters })
     }
 }
 
-fn static_name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::HEAD => "HEAD",
-        _ => "OPTIONS",
+impl Endpoint {
+    fn target(&self, method: &Method) -> Option<&Target> {
+        let own = |method: &Method| {
+            let place = METHODS.iter().position(|known| known == method)?;
+            self.by_method[place].as_ref()
+        };
+        let by_get = || if method == Method::HEAD { own(&Method::GET) } else { None };
+        own(method).or_else(by_get).or(self.any.as_ref())
+    }
+
+    fn methods(&self) -> Vec<Method> {
+        METHODS.iter().filter(|method| self.target(method).is_some()).cloned().collect()
     }
 }
 
-fn matched(tree: &Tree, path: &str) -> Option<Matched> {
-    let found = tree.at(path).ok()?;
-    let mut parameters = Vec::with_capacity(found.params.len());
-    for (name, value) in found.params.iter() {
-        let value = percent_decode_str(value).decode_utf8().ok()?;
-        parameters.push((name.to_owned(), value.into_owned()));
-    }
-    Some(Matched { route: *found.value, parameters })
+/// A pattern whose parameters have the names of their places, and the names it gave them.
+fn shape(pattern: &str) -> (String, Vec<String>) {
+    let mut names = Vec::new();
+    let segments = pattern.split('/').map(|segment| {
+        let inner = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let Some(inner) = inner else { return segment.to_owned() };
+        let (star, name) = inner.strip_prefix('*').map_or(("", inner), |name| ("*", name));
+        names.push(name.to_owned());
+        format!("{{{star}p{}}}", names.len())
+    });
+    (segments.collect::<Vec<_>>().join("/"), names)
 }
 
 /// Refuses what could reach beyond the plugin's own paths, or what requests can never match.
@@ -210,6 +235,16 @@ mod tests {
         let tail = found(routes.find(&Method::GET, "/files/a/b%20c"));
         assert_eq!(tail, (2, vec![("path".into(), "a/b c".into())]));
         assert_eq!(routes.find(&Method::GET, "/a/b"), RouteMatch::NotFound);
+    }
+
+    #[test]
+    fn literal_wins_whatever_the_method() {
+        let routes = routes(&[("DELETE", "/{id}"), ("GET", "/counts"), ("GET", "/{key}")]).unwrap();
+        let allowed = vec![Method::GET, Method::HEAD];
+        assert_eq!(routes.find(&Method::DELETE, "/counts"), RouteMatch::MethodNotAllowed(allowed));
+        let seven = |name: &str| vec![(name.to_owned(), "7".to_owned())];
+        assert_eq!(found(routes.find(&Method::DELETE, "/7")), (0, seven("id")));
+        assert_eq!(found(routes.find(&Method::GET, "/7")), (2, seven("key")));
     }
 
     #[test]

@@ -25,9 +25,19 @@ pub(super) fn in_path(names: &[String], schema: &Value) -> Vec<Value> {
     let parameter = |(place, name): (usize, &String)| {
         let own = schema["properties"].get(name).or_else(|| schema["prefixItems"].get(place));
         let own = own.unwrap_or(if names.len() == 1 { schema } else { &Value::Null });
-        parameter("path", name, own, true)
+        let mut parameter = parameter("path", name, own, true);
+        bound_text(&mut parameter["schema"]);
+        parameter
     };
     names.iter().enumerate().map(parameter).collect()
+}
+
+/// Says of a text in a path what the host holds: it is not empty and has no control characters.
+fn bound_text(schema: &mut Value) {
+    let is_bound = ["format", "pattern", "enum", "const"].iter().any(|key| !schema[key].is_null());
+    if schema["type"] == "string" && !is_bound {
+        schema["pattern"] = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$".into();
+    }
 }
 
 /// One parameter for each property of an object schema.
@@ -74,6 +84,8 @@ mod tests {
         assert_eq!(parameters[0]["schema"]["type"], "integer");
         assert_eq!(parameters[1]["schema"]["type"], "string");
         assert_eq!(parameters[1]["required"], true);
+        assert!(parameters[1]["schema"]["pattern"].is_string());
+        assert!(parameters[0]["schema"]["pattern"].is_null());
     }
 
     #[test]
