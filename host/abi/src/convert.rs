@@ -55,7 +55,7 @@ impl From<store::Error> for sql::Error {
             Error::Check(reason) => Self::Check(reason),
             Error::NotNull(reason) => Self::NotNull(reason),
             Error::ReadOnly => Self::ReadOnly,
-            Error::TooLarge(reason) => Self::TooLarge(reason),
+            Error::TooLarge { reason, .. } => Self::TooLarge(reason),
             Error::Timeout(_) => Self::Timeout,
             Error::DiskFull => Self::DiskFull,
             Error::Retry(reason) | Error::Unavailable(reason) | Error::Newer(reason) => {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -14,6 +14,7 @@ use crate::limits::Limits;
 pub(crate) struct Admission {
     running: Arc<Semaphore>,
     n_waiting: AtomicUsize,
+    running_max: usize,
     queue_max: usize,
     queue_time_max: Duration,
 }
@@ -22,12 +23,15 @@ pub(crate) struct Admission {
 #[derive(Debug)]
 pub(crate) struct Permit {
     _running: OwnedSemaphorePermit,
+    /// How long its holder waited for it.
+    pub(crate) waited: Duration,
 }
 
 impl Admission {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             running: Arc::new(Semaphore::new(limits.concurrency_max)),
+            running_max: limits.concurrency_max,
             n_waiting: AtomicUsize::new(0),
             queue_max: limits.queue_max,
             queue_time_max: Duration::from_millis(limits.queue_ms_max),
@@ -41,15 +45,26 @@ impl Admission {
     /// after [`Self::close`].
     pub(crate) async fn enter(&self) -> Result<Permit, Fault> {
         if let Ok(running) = self.running.clone().try_acquire_owned() {
-            return Ok(Permit { _running: running });
+            return Ok(Permit { _running: running, waited: Duration::ZERO });
         }
         let _waiting = Waiting::join(self).ok_or(Fault::Busy("the plugin's queue is full"))?;
+        let began = Instant::now();
         let turn = self.running.clone().acquire_owned();
         match tokio::time::timeout(self.queue_time_max, turn).await {
-            Ok(Ok(running)) => Ok(Permit { _running: running }),
+            Ok(Ok(running)) => Ok(Permit { _running: running, waited: began.elapsed() }),
             Ok(Err(_closed)) => Err(Fault::Stopping),
             Err(_elapsed) => Err(Fault::Busy("waited too long in the plugin's queue")),
         }
+    }
+
+    /// How many run.
+    pub(crate) fn n_running(&self) -> usize {
+        self.running_max.saturating_sub(self.running.available_permits())
+    }
+
+    /// How many wait for their turn.
+    pub(crate) fn n_waiting(&self) -> usize {
+        self.n_waiting.load(Relaxed)
     }
 
     /// Lets nobody in any more; those who wait are sent away.

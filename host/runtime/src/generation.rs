@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caplet_abi::{Asset, Description, Request, Route, Transaction as Access};
-use caplet_store::{IdempotencyKey, Mode};
+use caplet_store::{IdempotencyKey, Mode, Transaction};
 use http::Method;
 use serde_json::Value;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::admission::{Admission, Permit};
 use crate::answer;
@@ -24,6 +24,8 @@ use crate::instance::{Instance, Template, WarmInstances, asks_for_retry};
 use crate::invocation::{Answer, Call, Invocation, StoreUse};
 use crate::limits::Limits;
 use crate::routes::{RouteId, RouteMatch};
+use crate::usage::Usage;
+use crate::{slow_call, spans, transaction};
 
 /// How often an invocation is run again when the store rolled it back for reasons of its own.
 const RETRIES_MAX: u32 = 3;
@@ -129,46 +131,43 @@ impl Generation {
                 return Err(fault);
             }
         };
-        let span = tracing::debug_span!(
-            "invocation",
-            plugin = %self.context.plugin,
-            operation = self.route_info(call.route).operation,
-            request_id = %call.request_id,
-        );
+        let operation = &self.route_info(call.route).operation;
+        let span = spans::invocation(&self.context, operation, &call);
         let running = async move {
-            let outcome = self.run(&call, &permit).await;
+            let outcome = self.run(&call, permit).await;
             drop(in_flight);
             outcome
         };
         Detached::new(running.instrument(span)).await
     }
 
-    async fn run(&self, call: &Call, _permit: &Permit) -> Result<Answer, Fault> {
+    async fn run(&self, call: &Call, permit: Permit) -> Result<Answer, Fault> {
         let began = Instant::now();
-        let mut cpu = Duration::ZERO;
-        let mut outcome = self.attempt(call, &mut cpu).await;
+        let mut usage = Usage { queue: permit.waited, ..Usage::default() };
+        let mut outcome = self.attempt(call, &mut usage).await;
         for _ in 0..RETRIES_MAX {
             match &outcome {
                 Err(fault) if asks_for_retry(fault) => {
                     self.context.metrics.limit_hit("retry");
-                    outcome = self.attempt(call, &mut cpu).await;
+                    outcome = self.attempt(call, &mut usage).await;
                 }
                 _ => break,
             }
         }
-        self.account(&outcome, began.elapsed(), cpu);
+        self.account(call, &outcome, began.elapsed(), &usage);
         outcome
     }
 
     /// Runs the request once.
-    async fn attempt(&self, call: &Call, cpu: &mut Duration) -> Result<Answer, Fault> {
+    async fn attempt(&self, call: &Call, usage: &mut Usage) -> Result<Answer, Fault> {
         let mut instance = self.instance(call).await?;
         let outcome = self.serve(&mut instance, call).await;
-        *cpu += instance.cpu_time();
+        usage.cpu += instance.cpu_time();
+        usage.store.add(std::mem::take(&mut instance.invocation().store_usage));
         let transaction = instance.invocation().transaction.take();
         let settled = match (&outcome, transaction) {
             (Ok(answer), Some(transaction)) if answer.status.as_u16() < 400 => {
-                transaction.commit().await.map_err(Fault::Store)
+                self.commit(transaction, usage).await
             }
             (_, Some(transaction)) => {
                 transaction.rollback().await;
@@ -180,6 +179,21 @@ impl Generation {
             self.instances.put_back(instance);
         }
         settled.and(outcome)
+    }
+
+    async fn commit(
+        &self,
+        transaction: Box<dyn Transaction>,
+        usage: &mut Usage,
+    ) -> Result<(), Fault> {
+        let span = spans::transaction(&self.context, "COMMIT");
+        let began = Instant::now();
+        let committed = transaction.commit().instrument(span.clone()).await;
+        usage.store.time += began.elapsed();
+        committed.map_err(|error| {
+            spans::failed(&span, &error);
+            Fault::Store(error)
+        })
     }
 
     /// A warm instance, or a new one, that has begun the call.
@@ -249,15 +263,10 @@ impl Generation {
     async fn begin<'a>(
         &self,
         instance: &'a mut Instance,
-    ) -> Result<&'a mut Box<dyn caplet_store::Transaction>, Fault> {
-        let database = self.context.database.as_ref().ok_or(Fault::Missing("database"))?;
+    ) -> Result<&'a mut Box<dyn Transaction>, Fault> {
         let invocation = instance.invocation();
-        let begin = caplet_store::Begin {
-            mode: Mode::Write,
-            tenant: invocation.tenant.clone(),
-            deadline: invocation.deadline,
-        };
-        let transaction = database.begin(begin).await.map_err(Fault::Store)?;
+        let transaction = transaction::begin(&self.context, invocation, Mode::Write).await;
+        let transaction = transaction.ok_or(Fault::Missing("database"))?.map_err(Fault::Store)?;
         Ok(invocation.transaction.insert(transaction))
     }
 
@@ -276,17 +285,34 @@ impl Generation {
         answer::check(response, self.limits())
     }
 
-    fn account(&self, outcome: &Result<Answer, Fault>, wall: Duration, cpu: Duration) {
+    /// Counts what the call took and came to, and tells of it where somebody wants to know.
+    fn account(
+        &self,
+        call: &Call,
+        outcome: &Result<Answer, Fault>,
+        wall: Duration,
+        usage: &Usage,
+    ) {
         let metrics = &self.context.metrics;
-        metrics.finished(wall, cpu);
-        match outcome {
-            Ok(answer) if answer.status.as_u16() < 400 => metrics.ok.inc(),
-            Ok(_) => metrics.refused.inc(),
-            Err(fault) => {
-                metrics.failed.inc();
-                metrics.limit_hit(fault.code());
+        metrics.finished(wall, usage);
+        let outcome = match outcome {
+            Ok(answer) if answer.status.as_u16() < 400 => {
+                metrics.ok.inc();
+                "ok"
             }
-        }
+            Ok(_) => {
+                metrics.refused.inc();
+                "refused"
+            }
+            Err(fault) => {
+                metrics.fault(fault.code());
+                metrics.limit_hit(fault.code());
+                spans::faulted(&Span::current(), fault);
+                fault.code()
+            }
+        };
+        spans::finished(usage);
+        slow_call::report(self, call, outcome, wall, usage);
     }
 }
 

@@ -2,7 +2,7 @@
 //! limits, and the WASI state with nothing behind it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use caplet_store::Database;
 use wasmtime::component::ResourceTable;
@@ -31,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) memory: Arc<PluginMemory>,
     pub(crate) log: Arc<LogGate>,
     pub(crate) metrics: Arc<PluginMetrics>,
+    /// A call that takes as long is told in the log.
+    pub(crate) slow_call: Option<Duration>,
 }
 
 /// Why the host ended a guest call. Raised as a trap, so it is never shown to the guest.

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::identity::Identity;
 use crate::routes::RouteId;
+use crate::usage::StoreUsage;
 
 /// A request to a plugin, after the server has routed and checked it.
 #[derive(Debug, Clone)]
@@ -74,6 +75,7 @@ pub(crate) struct Invocation {
     pub(crate) store_use: StoreUse,
     /// Begun at the first statement.
     pub(crate) transaction: Option<Box<dyn Transaction>>,
+    pub(crate) store_usage: StoreUsage,
     pub(crate) n_host_calls: u32,
     pub(crate) log_bytes: usize,
     /// Whether only `log` is served, because the plugin describes itself.
@@ -94,6 +96,7 @@ impl Invocation {
             cpu_budget,
             store_use: StoreUse::Denied("a plugin that describes itself has no store"),
             transaction: None,
+            store_usage: StoreUsage::default(),
             n_host_calls: 0,
             log_bytes: 0,
             describing: true,

@@ -10,8 +10,9 @@
 //!   [`Generation`] by way of `cache`, `inspect`, `description`, `routes`, `openapi`, `settings`.
 //! - `generation` is the way of a request: `admission` → `instance` → the guest → `answer` →
 //!   commit; `idempotency` keeps answers; `detached` lets a call outlive its caller.
-//! - `guest` is what a running instance holds: its `invocation`, `meter` (CPU), `memory`, `wasi`;
+//! - `guest` is what a running instance holds: its `invocation` with its `transaction`, `meter` (CPU), `memory`, `wasi`;
 //!   `host_functions` is what it may call.
+//! - `metrics` counts, `spans` traces, `slow_call` tells of calls that took long, by their `usage`.
 //! - `engine` is the compiler's configuration and the tick.
 
 #![deny(missing_docs)]
@@ -47,6 +48,10 @@ mod options;
 mod routes;
 mod runtime;
 mod settings;
+mod slow_call;
+mod spans;
+mod transaction;
+mod usage;
 mod wasi;
 
 pub use caplet_abi::interfaces::{self, Right};

@@ -297,6 +297,7 @@ impl Inner {
             memory: shared.memory,
             log: shared.log,
             metrics: shared.metrics,
+            slow_call: self.slow_call,
         })
     }
 

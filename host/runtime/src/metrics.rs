@@ -10,6 +10,8 @@ use prometheus::{
     Opts, Registry,
 };
 
+use crate::usage::Usage;
+
 /// The families, with plugin as their first label.
 pub(crate) struct Metrics {
     pub(crate) registry: Registry,
@@ -17,10 +19,24 @@ pub(crate) struct Metrics {
     seconds: HistogramVec,
     cpu_seconds: CounterVec,
     limit_hits: IntCounterVec,
+    faults: IntCounterVec,
+    slow_calls: IntCounterVec,
+    sql_statements: IntCounterVec,
+    sql_seconds: CounterVec,
     instances: IntGaugeVec,
+    running: IntGaugeVec,
+    waiting: IntGaugeVec,
     loads: IntCounterVec,
     memory_bytes: IntGaugeVec,
     database_bytes: IntGaugeVec,
+}
+
+/// What is read off about a plugin when somebody looks.
+pub(crate) struct Observed {
+    pub(crate) memory_bytes: u64,
+    pub(crate) database_bytes: u64,
+    pub(crate) n_running: u64,
+    pub(crate) n_waiting: u64,
 }
 
 /// The latency buckets, in seconds: from a cached answer to the wall limit.
@@ -37,6 +53,9 @@ impl Metrics {
         };
         let gauges = |name: &str, help: &str| {
             registered(&registry, IntGaugeVec::new(Opts::new(name, help), &["plugin"])?)
+        };
+        let seconds = |name: &str, help: &str| {
+            registered(&registry, CounterVec::new(Opts::new(name, help), &["plugin"])?)
         };
         Ok(Self {
             invocations: counters(
@@ -62,17 +81,32 @@ impl Metrics {
                     &["plugin"],
                 )?,
             )?,
-            cpu_seconds: registered(
-                &registry,
-                CounterVec::new(
-                    Opts::new(
-                        "caplet_invocation_cpu_seconds_total",
-                        "CPU time of invocations, host functions included.",
-                    ),
-                    &["plugin"],
-                )?,
+            cpu_seconds: seconds(
+                "caplet_invocation_cpu_seconds_total",
+                "CPU time of invocations, host functions included.",
+            )?,
+            faults: counters(
+                "caplet_faults_total",
+                "Invocations without an answer, by the code of the reason.",
+                &["plugin", "code"],
+            )?,
+            slow_calls: counters(
+                "caplet_slow_calls_total",
+                "Invocations that took as long as the log tells of.",
+                &["plugin"],
+            )?,
+            sql_statements: counters(
+                "caplet_sql_statements_total",
+                "SQL statements that were run.",
+                &["plugin"],
+            )?,
+            sql_seconds: seconds(
+                "caplet_sql_seconds_total",
+                "Wall time of invocations in their store.",
             )?,
             instances: gauges("caplet_instances", "Instances that are alive.")?,
+            running: gauges("caplet_invocations_running", "Invocations that run now.")?,
+            waiting: gauges("caplet_invocations_waiting", "Invocations that wait for their turn.")?,
             memory_bytes: gauges(
                 "caplet_plugin_memory_bytes",
                 "Linear memory of a plugin's instances.",
@@ -93,16 +127,28 @@ impl Metrics {
             failed: self.invocations.with_label_values(&[plugin, "failed"]),
             seconds: self.seconds.with_label_values(&[plugin]),
             cpu_seconds: self.cpu_seconds.with_label_values(&[plugin]),
+            slow_calls: self.slow_calls.with_label_values(&[plugin]),
+            sql_statements: self.sql_statements.with_label_values(&[plugin]),
+            sql_seconds: self.sql_seconds.with_label_values(&[plugin]),
             instances: self.instances.with_label_values(&[plugin]),
+            faults: self.faults.clone(),
             limit_hits: self.limit_hits.clone(),
         })
     }
 
     /// Sets the gauges that are read off when somebody looks.
-    pub(crate) fn observe(&self, plugin: &str, memory_bytes: usize, database_bytes: u64) {
-        let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.memory_bytes.with_label_values(&[plugin]).set(gauge(memory_bytes as u64));
-        self.database_bytes.with_label_values(&[plugin]).set(gauge(database_bytes));
+    pub(crate) fn observe(&self, plugin: &str, observed: &Observed) {
+        let set = |gauges: &IntGaugeVec, value: u64| {
+            gauges.with_label_values(&[plugin]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        set(&self.memory_bytes, observed.memory_bytes);
+        set(&self.database_bytes, observed.database_bytes);
+        set(&self.running, observed.n_running);
+        set(&self.waiting, observed.n_waiting);
+    }
+
+    pub(crate) fn limit_hit(&self, plugin: &str, limit: &str) {
+        self.limit_hits.with_label_values(&[plugin, limit]).inc();
     }
 
     pub(crate) fn loaded(&self, well: bool) {
@@ -126,17 +172,32 @@ pub(crate) struct PluginMetrics {
     /// Answered from 400 on.
     pub(crate) refused: IntCounter,
     /// Not answered: a fault.
-    pub(crate) failed: IntCounter,
+    failed: IntCounter,
     seconds: Histogram,
     cpu_seconds: GenericCounter<prometheus::core::AtomicF64>,
+    /// Took as long as the log tells of.
+    pub(crate) slow_calls: IntCounter,
+    sql_statements: IntCounter,
+    sql_seconds: GenericCounter<prometheus::core::AtomicF64>,
+    faults: IntCounterVec,
     pub(crate) instances: GenericGauge<prometheus::core::AtomicI64>,
     limit_hits: IntCounterVec,
 }
 
 impl PluginMetrics {
-    pub(crate) fn finished(&self, wall: Duration, cpu: Duration) {
+    pub(crate) fn finished(&self, wall: Duration, usage: &Usage) {
         self.seconds.observe(wall.as_secs_f64());
-        self.cpu_seconds.inc_by(cpu.as_secs_f64());
+        self.cpu_seconds.inc_by(usage.cpu.as_secs_f64());
+        if usage.store.n_statements > 0 {
+            self.sql_statements.inc_by(u64::from(usage.store.n_statements));
+            self.sql_seconds.inc_by(usage.store.time.as_secs_f64());
+        }
+    }
+
+    /// Counts an invocation that has no answer.
+    pub(crate) fn fault(&self, code: &str) {
+        self.failed.inc();
+        self.faults.with_label_values(&[self.plugin.as_str(), code]).inc();
     }
 
     /// Counts that the plugin reached a limit.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use caplet_store::Store;
 use serde::Deserialize;
@@ -30,6 +31,9 @@ pub struct Options {
     pub authorizer: Arc<dyn Authorizer>,
     /// The time that plugins see.
     pub clock: Arc<dyn Clock>,
+    /// An invocation that takes as long, its wait for a turn included, is told in the log; none
+    /// tells of none.
+    pub slow_call: Option<Duration>,
 }
 
 impl Options {
@@ -44,6 +48,7 @@ impl Options {
             plugins: BTreeMap::new(),
             authorizer: Arc::new(RolePermissions::default()),
             clock: Arc::new(SystemClock),
+            slow_call: None,
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
 use crate::limits::Limits;
 use crate::load::{self, LoadError, Prepared, Shared, Step};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Observed};
 use crate::options::{Options, PluginOptions};
 
 /// Why a runtime could not be started. `Display` names the place and the remedy.
@@ -83,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) plugins: BTreeMap<String, PluginOptions>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) slow_call: Option<Duration>,
     pub(crate) metrics: Metrics,
     pub(crate) shared: Mutex<HashMap<String, Shared>>,
     pub(crate) in_flight: InFlight,
@@ -119,6 +120,7 @@ impl Options {
                 plugins: self.plugins,
                 authorizer: self.authorizer,
                 clock: self.clock,
+                slow_call: self.slow_call,
                 metrics: Metrics::new().map_err(|error| Error::Engine(error.to_string()))?,
                 shared: Mutex::default(),
                 in_flight: InFlight::new(),
@@ -202,11 +204,24 @@ impl Runtime {
     #[must_use]
     pub fn metrics(&self) -> &prometheus::Registry {
         for generation in self.inner.table.load().iter() {
-            let memory_bytes = generation.context.memory.held_bytes();
-            let database_bytes = generation.database_bytes();
-            self.inner.metrics.observe(generation.name(), memory_bytes, database_bytes);
+            self.inner.metrics.observe(
+                generation.name(),
+                &Observed {
+                    memory_bytes: generation.context.memory.held_bytes() as u64,
+                    database_bytes: generation.database_bytes(),
+                    n_running: generation.admission.n_running() as u64,
+                    n_waiting: generation.admission.n_waiting() as u64,
+                },
+            );
         }
         &self.inner.metrics.registry
+    }
+
+    /// Counts that `plugin` reached a limit which whoever calls it enforces, such as the size of a
+    /// body. The name is empty for what concerns no plugin; it must be that of a loaded one
+    /// otherwise, because it becomes a label.
+    pub fn count_limit_hit(&self, plugin: &str, limit: &str) {
+        self.inner.metrics.limit_hit(plugin, limit);
     }
 
     /// The host's limits.

@@ -25,9 +25,14 @@ pub enum Error {
     /// A write in a transaction that reads only.
     #[error("the transaction is read-only")]
     ReadOnly,
-    /// More rows, bytes or statements than the named limit.
-    #[error("too large: {0}")]
-    TooLarge(String),
+    /// More rows, bytes or statements than a limit allows.
+    #[error("too large: {reason}")]
+    TooLarge {
+        /// The limit that was reached: a short stable word, for metrics.
+        limit: &'static str,
+        /// How much it was, and how much is allowed.
+        reason: String,
+    },
     /// A statement or the whole transaction took too long; the text says which.
     #[error("timeout: {0}")]
     Timeout(String),
@@ -55,6 +60,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of something larger than `limit` allows.
+    pub(crate) fn too_large(limit: &'static str, reason: impl Into<String>) -> Self {
+        Self::TooLarge { limit, reason: reason.into() }
+    }
+
+    /// The limit of the plugin that was reached, as a short stable word for metrics; none when the
+    /// failure is of another kind.
+    #[must_use]
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLarge { limit, .. } => Some(limit),
+            Self::Timeout(_) => Some("sql-time"),
+            Self::DiskFull => Some("database-bytes"),
+            _ => None,
+        }
+    }
+
     /// A short stable word for metrics and logs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -65,7 +87,7 @@ impl Error {
             Self::Check(_) => "check",
             Self::NotNull(_) => "not-null",
             Self::ReadOnly => "read-only",
-            Self::TooLarge(_) => "too-large",
+            Self::TooLarge { .. } => "too-large",
             Self::Timeout(_) => "timeout",
             Self::DiskFull => "disk-full",
             Self::Retry(_) => "retry",

@@ -171,7 +171,8 @@ impl<'a> Writer<'a> {
             // The closing brackets count, so that the finished page keeps to the limit.
             if self.bytes.len() + 2 > self.bytes_max {
                 let max = self.bytes_max;
-                return Err(Error::TooLarge(format!("a result of more than {max} bytes")));
+                let reason = format!("a result of more than {max} bytes");
+                return Err(Error::too_large("sql-result-bytes", reason));
             }
         }
         self.bytes.push(b'}');

@@ -98,6 +98,9 @@ pub trait Database: Send + Sync + 'static {
     /// [`Error::Timeout`] when `deadline` passed while waiting; [`Error::Unavailable`].
     async fn begin(&self, begin: Begin) -> Result<Box<dyn Transaction>>;
 
+    /// The engine, as OpenTelemetry's `db.system.name` has it: `sqlite`, `postgresql`.
+    fn system(&self) -> &'static str;
+
     /// Bytes the database takes on disk, logs included; 0 for one in memory.
     fn size_bytes(&self) -> u64;
 

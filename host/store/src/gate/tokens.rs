@@ -52,7 +52,8 @@ impl Scanned {
             .ok_or_else(|| Error::Invalid(format!("write parameters as $1 and not as {name}")))?;
         if number > limits.parameters_max {
             let max = limits.parameters_max;
-            return Err(Error::TooLarge(format!("parameter ${number}, the highest is ${max}")));
+            let reason = format!("parameter ${number}, the highest is ${max}");
+            return Err(Error::too_large("sql-parameters", reason));
         }
         if self.numbers.len() < number {
             self.numbers.resize(number, false);
@@ -65,11 +66,9 @@ impl Scanned {
 /// Splits `text` into tokens and refuses what no portable statement contains.
 pub(super) fn scan(text: &str, limits: &Limits) -> Result<Scanned> {
     if text.len() > limits.statement_bytes_max {
-        return Err(Error::TooLarge(format!(
-            "a statement of {} bytes, the limit is {}",
-            text.len(),
-            limits.statement_bytes_max
-        )));
+        let (n_bytes, max) = (text.len(), limits.statement_bytes_max);
+        let reason = format!("a statement of {n_bytes} bytes, the limit is {max}");
+        return Err(Error::too_large("sql-statement-bytes", reason));
     }
     if text.contains('\0') {
         return invalid("the statement contains a NUL character");

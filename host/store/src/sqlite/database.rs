@@ -73,7 +73,8 @@ impl PluginDatabase {
     pub(super) fn count_statement(&self, n_statements: &mut u32) -> Result<()> {
         let max = self.place.limits.statements_max;
         if *n_statements >= max {
-            return Err(Error::TooLarge(format!("more than {max} statements in one transaction")));
+            let reason = format!("more than {max} statements in one transaction");
+            return Err(Error::too_large("sql-statements", reason));
         }
         *n_statements += 1;
         Ok(())
@@ -83,7 +84,10 @@ impl PluginDatabase {
         let max = self.place.limits.rows_max;
         match usize::try_from(limit) {
             Ok(limit) if limit <= max => Ok(Shape::Json { limit }),
-            _ => Err(Error::TooLarge(format!("a page of {limit} rows, the limit is {max}"))),
+            _ => {
+                let reason = format!("a page of {limit} rows, the limit is {max}");
+                Err(Error::too_large("sql-rows", reason))
+            }
         }
     }
 
@@ -116,6 +120,10 @@ impl Database for DatabaseHandle {
             Mode::Read => Box::new(ReadTransaction::begin(database, begin).await?),
             Mode::Write => Box::new(WriteTransaction::begin(database, begin).await?),
         })
+    }
+
+    fn system(&self) -> &'static str {
+        "sqlite"
     }
 
     fn size_bytes(&self) -> u64 {

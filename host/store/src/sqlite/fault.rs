@@ -66,9 +66,10 @@ impl Fault {
             ffi::SQLITE_INTERRUPT => Self::Interrupted,
             ffi::SQLITE_FULL => Self::Statement(Error::DiskFull),
             ffi::SQLITE_READONLY => Self::Statement(Error::ReadOnly),
-            ffi::SQLITE_TOOBIG => Self::Statement(Error::TooLarge(text)),
-            ffi::SQLITE_NOMEM => Self::Statement(Error::TooLarge(
-                "the statement is too complex or needs too much memory".to_owned(),
+            ffi::SQLITE_TOOBIG => Self::Statement(Error::too_large("sql-value-bytes", text)),
+            ffi::SQLITE_NOMEM => Self::Statement(Error::too_large(
+                "sql-memory",
+                "the statement is too complex or needs too much memory",
             )),
             ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => Self::Statement(Error::Unavailable(format!(
                 "{file} is locked by another process ({text}): end whatever else has it open"

@@ -71,7 +71,8 @@ fn check_parameter(number: usize, value: &Value, limits: &Limits) -> Result<(), 
     };
     if n_bytes > limits.value_bytes_max {
         let max = limits.value_bytes_max;
-        return Err(Error::TooLarge(format!("${number} has {n_bytes} bytes, the limit is {max}")));
+        let reason = format!("${number} has {n_bytes} bytes, the limit is {max}");
+        return Err(Error::too_large("sql-value-bytes", reason));
     }
     Ok(())
 }
@@ -164,7 +165,7 @@ impl Reader<'_> {
             n_rows += 1;
             if n_rows > limits.rows_max {
                 let max = limits.rows_max;
-                return Err(too_large(format!("a result of more than {max} rows")));
+                return Err(too_large("sql-rows", format!("a result of more than {max} rows")));
             }
             for index in 0..columns.len() {
                 let value = Value::from(value(row, index)?);
@@ -173,7 +174,8 @@ impl Reader<'_> {
                 // Within the row, because one row may hold a hundred long values.
                 if n_bytes > limits.result_bytes_max {
                     let max = limits.result_bytes_max;
-                    return Err(too_large(format!("a result of more than {max} bytes")));
+                    let reason = format!("a result of more than {max} bytes");
+                    return Err(too_large("sql-result-bytes", reason));
                 }
             }
         }
@@ -240,8 +242,8 @@ fn bytes_of(value: &Value) -> usize {
     }
 }
 
-fn too_large(text: String) -> Fault {
-    Fault::Statement(Error::TooLarge(text))
+fn too_large(limit: &'static str, reason: String) -> Fault {
+    Fault::Statement(Error::too_large(limit, reason))
 }
 
 impl Output {

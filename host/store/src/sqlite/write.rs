@@ -188,7 +188,8 @@ impl Transaction for WriteTransaction {
     async fn remember(&mut self, key: &IdempotencyKey, record: &[u8]) -> Result<()> {
         let max = self.database.place.limits.result_bytes_max;
         if record.len() > max {
-            return Err(Error::TooLarge(format!("a record of more than {max} bytes")));
+            let reason = format!("a record of more than {max} bytes");
+            return Err(Error::too_large("sql-result-bytes", reason));
         }
         let lease = self.take()?;
         self.has_begun = true;
