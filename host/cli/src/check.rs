@@ -3,6 +3,7 @@
 use crate::arguments::File;
 use crate::dry;
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::settings::Settings;
 
 /// Loads the component where nothing is kept, and says what came of it.
@@ -13,7 +14,8 @@ pub async fn run(options: &File) -> Result<(), Failure> {
     let settings = Settings::load(&options.common, None)?;
     let bytes = dry::read(&options.file)?;
     let file = options.file.display();
-    match dry::runtime(&settings)?.load(bytes).await {
+    let runtime = dry::runtime(&settings)?;
+    match Progress::spinner(format!("compiling {file}")).during(runtime.load(bytes)).await {
         Ok(generation) => {
             let (name, version) = (generation.name(), generation.version());
             let n_routes = generation.description().routes.len();

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::arguments::Describe;
 use crate::dry;
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::table::aligned;
 
@@ -18,10 +19,12 @@ use crate::table::aligned;
 pub async fn run(options: &Describe) -> Result<(), Failure> {
     let settings = Settings::load(&options.file.common, None)?;
     let bytes = dry::read(&options.file.file)?;
-    let prepared = dry::runtime(&settings)?
-        .prepare(bytes)
+    let file = options.file.file.display();
+    let runtime = dry::runtime(&settings)?;
+    let prepared = Progress::spinner(format!("compiling {file}"))
+        .during(runtime.prepare(bytes))
         .await
-        .map_err(|error| Failure::run_time(format!("{}: {error}", options.file.file.display())))?;
+        .map_err(|error| Failure::run_time(format!("{file}: {error}")))?;
     if options.json {
         println!("{:#}", document(&prepared));
     } else {

@@ -1,6 +1,6 @@
 //! Settings from the environment: `CAPLET_LIMITS__CPU_MS_MAX=50` is `limits.cpu_ms_max = 50`. Two
 //! underscores go one level down; what follows `CAPLET_PLUGIN__` is a plugin's name, in which an
-//! underscore stands for a hyphen.
+//! underscore stands for a hyphen, as it does in the name of a header.
 
 use std::path::PathBuf;
 
@@ -10,11 +10,12 @@ use figment::{Metadata, Profile, Provider};
 const PREFIX: &str = "CAPLET_";
 
 /// The first parts of the keys that exist.
-const TABLES: [&str; 6] = ["auth", "http", "engine", "limits", "roles", "plugin"];
+const TABLES: [&str; 8] =
+    ["auth", "http", "engine", "limits", "roles", "plugin", "log", "telemetry"];
 const SINGLE: [&str; 3] = ["listen", "data", "plugins"];
 
 /// Keys whose values are texts, whatever they look like: `1234` is a secret, too.
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 11] = [
     "listen",
     "data",
     "plugins",
@@ -22,6 +23,10 @@ const TEXTS: [&str; 7] = [
     "auth.hs256_secret_file",
     "auth.issuer",
     "auth.audience",
+    "log.filter",
+    "log.format",
+    "telemetry.endpoint",
+    "telemetry.service_name",
 ];
 
 /// Variables of the same prefix that are no settings, but known: the log's filter, the file, and what
@@ -55,14 +60,6 @@ impl Environment {
         named.map(|(_, value)| value.into())
     }
 
-    /// Names variables that look like settings and are none. They are no errors: a program that
-    /// starts the host may well set `CAPLET_` variables of its own, as container platforms do.
-    pub fn warn_of_unknown(&self) {
-        for name in self.unknown() {
-            tracing::warn!("{name} is set, but there is no such setting");
-        }
-    }
-
     fn unknown(&self) -> Vec<&str> {
         let is_known = |name: &str| {
             let first = key(name).into_iter().next().unwrap_or_default();
@@ -70,6 +67,14 @@ impl Environment {
         };
         let names = self.variables.iter().map(|(name, _)| name.as_str());
         names.filter(|name| !is_known(name)).collect()
+    }
+}
+
+/// Names variables that look like settings and are none. They are no errors: a program that starts
+/// the host may well set `CAPLET_` variables of its own, as container platforms do.
+pub fn warn_of_unknown() {
+    for name in Environment::of_process().unknown() {
+        tracing::warn!("{name} is set, but there is no such setting");
     }
 }
 
@@ -83,12 +88,16 @@ fn is_setting(name: &str) -> bool {
 fn key(name: &str) -> Vec<String> {
     let name = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
     let mut parts: Vec<String> = name.split("__").map(str::to_owned).collect();
-    if let [first, plugin, ..] = parts.as_mut_slice()
-        && first == "plugin"
-    {
-        *plugin = plugin.replace('_', "-");
+    match parts.as_mut_slice() {
+        [first, name, ..] if first == "plugin" => *name = name.replace('_', "-"),
+        [first, second, name] if is_header(first, second) => *name = name.replace('_', "-"),
+        _ => {}
     }
     parts
+}
+
+fn is_header(first: &str, second: &str) -> bool {
+    first == "telemetry" && second == "headers"
 }
 
 fn variable(path: &[&str]) -> String {
@@ -97,7 +106,8 @@ fn variable(path: &[&str]) -> String {
 
 /// A value in the notation of the configuration file; what is none of its notations is a text.
 fn value(key: &[String], text: &str) -> Value {
-    if TEXTS.contains(&key.join(".").as_str()) {
+    let is_header = matches!(key, [first, second, _] if is_header(first, second));
+    if is_header || TEXTS.contains(&key.join(".").as_str()) {
         return Value::from(text);
     }
     text.parse().unwrap_or_else(|_| Value::from(text))

@@ -1,12 +1,13 @@
 //! `caplet inspect`: what a component asks for and offers, read from the file itself, also of one
 //! that would not load.
 
-use caplet_runtime::{Inspection, Limits};
+use caplet_runtime::{Inspection, Limits, LoadError};
 use serde_json::Value;
 
 use crate::arguments::File;
 use crate::dry;
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::table::aligned;
 
@@ -19,10 +20,15 @@ pub async fn run(options: &File) -> Result<(), Failure> {
     let bytes = dry::read(&options.file)?;
     let n_bytes = bytes.len();
     let runtime = dry::runtime(&settings)?;
-    let refused = |error| Failure::run_time(format!("{}: {error}", options.file.display()));
-    let inspection = runtime.inspect(bytes.clone()).await.map_err(refused)?;
-    // Limits may be set for a plugin by its name, which is known only when it describes itself.
-    let prepared = runtime.prepare(bytes).await;
+    let refused =
+        |error: LoadError| Failure::run_time(format!("{}: {error}", options.file.display()));
+    let looking = async {
+        let inspection = runtime.inspect(bytes.clone()).await?;
+        // Limits may be set for a plugin by its name, which is known only when it describes itself.
+        Ok((inspection, runtime.prepare(bytes).await))
+    };
+    let progress = Progress::spinner(format!("compiling {}", options.file.display()));
+    let (inspection, prepared) = progress.during(looking).await.map_err(refused)?;
     println!("{}: {n_bytes} bytes", options.file.display());
     if let Ok(prepared) = &prepared {
         println!("plugin {}, SHA-256 {}", prepared.name(), prepared.digest());

@@ -8,6 +8,7 @@ use caplet_runtime::Runtime;
 use crate::arguments::List;
 use crate::dry;
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::table::aligned;
 
@@ -22,14 +23,34 @@ pub async fn run(options: &List) -> Result<(), Failure> {
         println!("There are no plugins in {}.", settings.plugins.display());
         return Ok(());
     }
-    let runtime = dry::runtime(&settings)?;
-    let mut rows = vec![["FILE", "PLUGIN", "VERSION", "ROUTES", "STATE"].map(str::to_owned)];
-    let mut by_name = BTreeMap::new();
-    for file in files {
-        rows.push(row(&runtime, &file, &mut by_name).await);
-    }
+    let progress = Progress::steps(files.len(), "plugins are compiled");
+    let rows = progress.during(rows(&settings, &files, &progress)).await?;
     print!("{}", aligned(0, &rows));
     Ok(())
+}
+
+async fn rows(
+    settings: &Settings,
+    files: &[PathBuf],
+    progress: &Progress,
+) -> Result<Vec<[String; 5]>, Failure> {
+    let runtime = dry::runtime(settings)?;
+    let mut rows = vec![["FILE", "PLUGIN", "VERSION", "ROUTES", "STATE"].map(str::to_owned)];
+    let mut by_name = BTreeMap::new();
+    for (n_done, file) in files.iter().enumerate() {
+        progress.tell(n_done, file_name(file));
+        rows.push(row(&runtime, file, &mut by_name).await);
+    }
+    Ok(rows)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// How many components are in a folder; none in one that cannot be read.
+pub fn n_files(folder: &Path) -> usize {
+    files(folder).map_or(0, |files| files.len())
 }
 
 /// The components in a folder, as a host would find them, by name.
@@ -55,7 +76,7 @@ async fn row(
     path: &Path,
     by_name: &mut BTreeMap<String, String>,
 ) -> [String; 5] {
-    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let file = file_name(path);
     let prepared = match dry::read(path) {
         Ok(bytes) => runtime.prepare(bytes).await.map_err(|error| error.to_string()),
         Err(_) => Err("it cannot be read".to_owned()),

@@ -5,7 +5,9 @@
 //! - `serve`, `token`, `list`, `describe`, `inspect`, `check`, `status`: one command each.
 //! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
-//! - `table`, `logging`, `failure`: how things are written, and how the process ends.
+//! - `telemetry`: traces and metrics for a collector.
+//! - `table`, `terminal`, `progress`, `logging`, `failure`: how things are written, and how the
+//!   process ends.
 //!
 //! Everything that happens to a request is in `caplet-server`.
 
@@ -18,11 +20,14 @@ mod failure;
 mod inspect;
 mod list;
 mod logging;
+mod progress;
 mod remote;
 mod serve;
 mod settings;
 mod status;
 mod table;
+mod telemetry;
+mod terminal;
 mod token;
 
 use std::process::ExitCode;
@@ -45,7 +50,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    logging::start(&arguments.command)?;
+    if !matches!(arguments.command, Command::Serve(_)) {
+        logging::start_quietly()?;
+    }
     match arguments.command {
         Command::Serve(options) => serve::run(options).await,
         Command::Token(options) => token::run(&options),

@@ -11,7 +11,10 @@ use tokio::sync::oneshot;
 
 use crate::arguments::Serve;
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::settings::{Listen, Settings};
+use crate::telemetry::Exporter;
+use crate::{environment, list, logging};
 
 /// Runs a host until it is told to stop.
 ///
@@ -19,6 +22,10 @@ use crate::settings::{Listen, Settings};
 /// Why it could not start, or that calls outlasted the grace time.
 pub async fn run(options: Serve) -> Result<(), Failure> {
     let settings = Settings::load(&options.common, options.listen.as_deref())?;
+    let mut exporter = Exporter::start(&settings.telemetry)?;
+    let progress = Progress::steps(list::n_files(&settings.plugins), "plugins are loaded");
+    logging::start(&settings.log, &progress, exporter.as_ref())?;
+    environment::warn_of_unknown();
     let stop = stop_signal()?;
     let listener = bind(&settings.listen).await?;
     let grace = Duration::from_millis(settings.http.shutdown_grace_ms);
@@ -30,7 +37,11 @@ pub async fn run(options: Serve) -> Result<(), Failure> {
         .build()
         .await
         .map_err(|error| cannot_start(&error))?;
+    if let Some(exporter) = &mut exporter {
+        exporter.attach(&host)?;
+    }
     announce(listener.local_addr())?;
+    tokio::spawn(show_loading(host.clone(), progress));
     tokio::spawn(warn_of_absent(host.clone(), named));
     let mut stopping = Instant::now();
     let stopped = async {
@@ -42,7 +53,11 @@ pub async fn run(options: Serve) -> Result<(), Failure> {
         );
     };
     caplet_server::serve(listener, host.clone(), stopped).await;
-    if host.shutdown(grace.saturating_sub(stopping.elapsed())).await {
+    let is_drained = host.shutdown(grace.saturating_sub(stopping.elapsed())).await;
+    if let Some(exporter) = exporter {
+        exporter.finish().await;
+    }
+    if is_drained {
         tracing::info!("stopped");
         Ok(())
     } else {
@@ -79,6 +94,19 @@ fn cannot_start(error: &Error) -> Failure {
         }
         _ => Failure::run_time(error.to_string()),
     }
+}
+
+/// Shows how many plugins are loaded, while the first look at the folder takes long.
+async fn show_loading(host: Host, progress: Progress) {
+    const PERIOD: Duration = Duration::from_millis(100);
+    let loading = async {
+        let mut ready = std::pin::pin!(host.ready());
+        while tokio::time::timeout(PERIOD, ready.as_mut()).await.is_err() {
+            let n_loaded = host.runtime().table().iter().count();
+            progress.tell(n_loaded, "plugins are loaded");
+        }
+    };
+    progress.during(loading).await;
 }
 
 /// A name in the settings that no plugin has is nearly always a slip of the pen.

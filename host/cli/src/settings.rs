@@ -17,6 +17,8 @@ use serde::{Deserialize, Deserializer};
 use crate::arguments::Common;
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::logging::Log;
+use crate::telemetry::Telemetry;
 
 /// The file that is read when none is named and it is there.
 const DEFAULT_FILE: &str = "caplet.toml";
@@ -43,6 +45,10 @@ pub struct Settings {
     pub roles: BTreeMap<String, Vec<String>>,
     /// What is set for single plugins, by name.
     pub plugin: BTreeMap<String, PluginOptions>,
+    /// What the log has, and how it looks.
+    pub log: Log,
+    /// Where traces and metrics are sent.
+    pub telemetry: Telemetry,
 }
 
 impl Default for Settings {
@@ -57,6 +63,8 @@ impl Default for Settings {
             limits: Limits::default(),
             roles: BTreeMap::new(),
             plugin: BTreeMap::new(),
+            log: Log::default(),
+            telemetry: Telemetry::default(),
         }
     }
 }
@@ -87,7 +95,6 @@ impl Settings {
     pub fn load(common: &Common, listen: Option<&str>) -> Result<Self, Failure> {
         let environment = Environment::of_process();
         let file = file(common.config.as_deref(), &environment)?;
-        environment.warn_of_unknown();
         Self::merge(file.as_deref(), environment, Flags::new(common, listen))
     }
 
@@ -130,8 +137,9 @@ impl Settings {
 
     /// What of it is the host's own.
     pub fn config(self) -> Config {
-        let Self { auth, http, engine, limits, roles, plugin, .. } = self;
-        Config { auth, http, engine, limits, roles, plugin }
+        let Self { auth, http, engine, limits, roles, plugin, log, .. } = self;
+        let log = caplet_server::config::Log { slow_call_ms: log.slow_call_ms };
+        Config { auth, http, engine, limits, roles, plugin, log }
     }
 }
 
@@ -162,7 +170,7 @@ fn explain(error: &figment::Error) -> String {
             format!("there is no such setting; there are {}", known.join(", "))
         }
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected)
-            if path.iter().any(|part| part.contains("secret")) =>
+            if path.iter().any(|part| part.contains("secret") || part == "headers") =>
         {
             format!("expected {}", form(expected))
         }

@@ -286,13 +286,7 @@ impl Generation {
     }
 
     /// Counts what the call took and came to, and tells of it where somebody wants to know.
-    fn account(
-        &self,
-        call: &Call,
-        outcome: &Result<Answer, Fault>,
-        wall: Duration,
-        usage: &Usage,
-    ) {
+    fn account(&self, call: &Call, outcome: &Result<Answer, Fault>, wall: Duration, usage: &Usage) {
         let metrics = &self.context.metrics;
         metrics.finished(wall, usage);
         let outcome = match outcome {

@@ -14,8 +14,8 @@ use http::{HeaderMap, HeaderValue, Method};
 use crate::content::RequestBody;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
-use crate::request::Exchange;
-use crate::{answer, body, idempotency, query};
+use crate::request::{API, Exchange};
+use crate::{answer, body, idempotency, query, trace};
 
 /// Where a plugin's assets lie below its own path.
 const ASSETS: &str = "/-/";
@@ -117,6 +117,9 @@ fn plan_call(
         }
     };
     let route = generation.route_info(matched.route);
+    trace::routed(exchange.span, method.as_str(), || {
+        format!("{API}{}{}", generation.name(), route.pattern)
+    });
     let identity = authenticate(exchange)?;
     check_access(&generation, &route.access, identity.as_deref())?;
     let body_bytes_max = usize::try_from(body_bytes_max(route)).unwrap_or(usize::MAX);
@@ -156,9 +159,9 @@ fn call(
     matched: Matched,
     identity: Option<Arc<Identity>>,
 ) -> Result<Call, Problem> {
-    let Exchange { host, parts, ids } = *exchange;
-    let query = query::decode(parts.uri.query(), host.http.query_parameters_max)
-        .map_err(|refused| Problem::malformed("query-malformed", refused.to_string()))?;
+    let Exchange { host, parts, ids, .. } = *exchange;
+    let query =
+        query::decode(parts.uri.query(), host.http.query_parameters_max).map_err(query_refused)?;
     let tenant = identity.as_ref().map_or_else(|| host.tenant.clone(), |who| who.tenant.clone());
     Ok(Call {
         request_id: ids.request_id.clone(),
@@ -174,6 +177,14 @@ fn call(
         body: Bytes::new(),
         idempotency_key: idempotency_key(parts)?,
     })
+}
+
+fn query_refused(refused: query::Refused) -> Problem {
+    let problem = Problem::malformed("query-malformed", refused.to_string());
+    match refused {
+        query::Refused::TooMany(_) => problem.at_limit("query-parameters"),
+        query::Refused::Malformed(_) => problem,
+    }
 }
 
 fn check_access(

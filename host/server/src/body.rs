@@ -67,7 +67,7 @@ where
 
 fn too_slow() -> Problem {
     let detail = "The body came too slowly.";
-    Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail)
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail).at_limit("body-rate")
 }
 
 fn broken_off() -> Problem {

@@ -27,6 +27,23 @@ pub struct Config {
     pub roles: BTreeMap<String, Vec<String>>,
     /// What is set for single plugins, by the plugin's name.
     pub plugin: BTreeMap<String, PluginOptions>,
+    /// What the log tells of.
+    pub log: Log,
+}
+
+/// What the log tells of by itself. Where its lines go is decided by whoever sets a subscriber.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// A call that takes as long, in milliseconds, its wait for a turn included, is told in a line
+    /// of its own; 0 tells of none.
+    pub slow_call_ms: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { slow_call_ms: 1_000 }
+    }
 }
 
 /// How callers prove who they are: a bearer token, a JWT signed with HS256.

@@ -5,6 +5,7 @@
 //! at a few times in its allowance, whether it has asked for anything since the last look.
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -21,7 +22,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::host::Shared;
 use crate::request;
-use crate::stall::Stalling;
+use crate::stall::{Stalled, Stalling};
 
 /// How often a connection is looked at in the time that it may be quiet.
 const LOOKS: u32 = 4;
@@ -120,6 +121,7 @@ pub(crate) async fn serve(
     let activity = Arc::new(Activity::default());
     let mut patience = Patience::new(activity.clone(), host.http.header_read_time());
     let stream = Stalling::new(stream, host.http.write_stall_time(), activity.clone());
+    let limits = host.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (host, activity) = (host.clone(), activity.clone());
         async move {
@@ -133,6 +135,7 @@ pub(crate) async fn serve(
             biased;
             ended = connection.as_mut() => {
                 if let Err(reason) = ended {
+                    count_limit(&limits, &*reason);
                     tracing::debug!(%reason, "a connection ended early");
                 }
                 return;
@@ -145,6 +148,22 @@ pub(crate) async fn serve(
             Verdict::Finish => connection.as_mut().graceful_shutdown(),
             Verdict::Cut => return,
         }
+    }
+}
+
+/// Counts the limit that ended a connection, when it was one of those that no answer tells of.
+fn count_limit(host: &Shared, reason: &(dyn std::error::Error + 'static)) {
+    let limit_of = |cause: &(dyn std::error::Error + 'static)| {
+        if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large) {
+            return Some("header-bytes");
+        }
+        // An error of input and output does not name what it was made of as its source.
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inner.is_some_and(|inner| inner.is::<Stalled>()).then_some("write-stall")
+    };
+    let mut causes = std::iter::successors(Some(reason), |error| error.source());
+    if let Some(limit) = causes.find_map(limit_of) {
+        host.runtime.count_limit_hit("", limit);
     }
 }
 

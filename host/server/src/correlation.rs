@@ -1,5 +1,5 @@
 //! What ties a request, its log lines and its answer together: the request id, and the W3C trace
-//! context. Exporting spans is not done here.
+//! context. Spans are made in [`crate::trace`].
 
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 /// The host's place in the caller's trace (W3C Trace Context, level 2).
 pub(crate) const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
+/// What the systems before the host say of the trace, in forms of their own.
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// The longest request id taken from a caller, in characters.
 const REQUEST_ID_CHARACTERS_MAX: usize = 64;
 
@@ -23,8 +26,24 @@ pub(crate) struct Correlation {
     pub(crate) request_id: Arc<str>,
     /// 32 hexadecimal digits.
     pub(crate) trace_id: Arc<str>,
-    /// The caller's trace flags, when the trace is the caller's.
-    flags: Option<u8>,
+    /// The caller's place, when the trace is the caller's.
+    pub(crate) caller: Option<Caller>,
+    /// The host's own place, when the request has a span that may be exported.
+    own: Option<Place>,
+}
+
+/// A caller's place in its trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) span_id: u64,
+    pub(crate) flags: u8,
+}
+
+/// The host's own place in a trace.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    span_id: u64,
+    is_sampled: bool,
 }
 
 impl Correlation {
@@ -35,8 +54,16 @@ impl Correlation {
         Self {
             request_id: request_id.unwrap_or_else(|| new_request_id(now_ms)),
             trace_id: parent.map_or_else(new_trace_id, |(trace_id, _)| Arc::from(trace_id)),
-            flags: parent.map(|(_, flags)| flags),
+            caller: parent.map(|(_, caller)| caller),
+            own: None,
         }
+    }
+
+    /// Takes over the place of the request's span: one trace id for logs, answers and what is
+    /// exported.
+    pub(crate) fn join(&mut self, trace_id: [u8; 16], span_id: [u8; 8], is_sampled: bool) {
+        self.trace_id = hex(u128::from_be_bytes(trace_id));
+        self.own = Some(Place { span_id: u64::from_be_bytes(span_id), is_sampled });
     }
 
     /// The headers that carry the ids back: the request id always, the trace to callers who take
@@ -45,8 +72,9 @@ impl Correlation {
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             headers.insert(REQUEST_ID, value);
         }
-        if let Some(flags) = self.flags {
-            let span_id = fastrand::u64(1..);
+        if let Some(caller) = self.caller {
+            let span_id = self.own.map_or_else(|| fastrand::u64(1..), |own| own.span_id);
+            let flags = self.own.map_or(caller.flags, |own| u8::from(own.is_sampled));
             let response = format!("00-{}-{span_id:016x}-{flags:02x}", self.trace_id);
             headers
                 .extend(HeaderValue::from_str(&response).ok().map(|value| (TRACERESPONSE, value)));
@@ -55,7 +83,7 @@ impl Correlation {
 }
 
 /// The value of a header that stands there once; none when it is repeated or no text.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
@@ -76,14 +104,18 @@ fn new_request_id(now_ms: u64) -> Arc<str> {
 }
 
 fn new_trace_id() -> Arc<str> {
-    let mut buffer = uuid::Uuid::encode_buffer();
-    let id = uuid::Uuid::from_u128(fastrand::u128(1..));
-    Arc::from(&*id.simple().encode_lower(&mut buffer))
+    hex(fastrand::u128(1..))
 }
 
-/// The trace id and flags of a `traceparent`. Of a later version only the parts of version 00 are
+/// 32 hexadecimal digits.
+fn hex(id: u128) -> Arc<str> {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    Arc::from(&*uuid::Uuid::from_u128(id).simple().encode_lower(&mut buffer))
+}
+
+/// The trace id and the caller's place of a `traceparent`. Of a later version only the parts of version 00 are
 /// read, as the standard asks.
-fn parse(value: &str) -> Option<(&str, u8)> {
+fn parse(value: &str) -> Option<(&str, Caller)> {
     let (head, rest) = value.split_at_checked(55)?;
     let mut parts = head.split('-');
     let (version, trace_id, span_id, flags) =
@@ -95,7 +127,10 @@ fn parse(value: &str) -> Option<(&str, u8)> {
         _ => rest.is_empty() || rest.starts_with('-'),
     };
     let flags = hex_byte(flags)?;
-    (ends_well && is_id(trace_id, 32) && is_id(span_id, 16)).then_some((trace_id, flags))
+    if !(ends_well && is_id(trace_id, 32) && is_id(span_id, 16)) {
+        return None;
+    }
+    Some((trace_id, Caller { span_id: u64::from_str_radix(span_id, 16).ok()?, flags }))
 }
 
 fn is_id(text: &str, digits: usize) -> bool {
@@ -117,16 +152,18 @@ mod tests {
 
     const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
 
-    fn parent(value: &str) -> Option<(&str, u8)> {
+    fn parent(value: &str) -> Option<(&str, Caller)> {
         parse(value)
     }
+
+    const CALLER: Caller = Caller { span_id: 0xb7ad_6b71_6920_3331, flags: 1 };
 
     #[test]
     fn reads_a_traceparent() {
         let value = format!("00-{TRACE_ID}-b7ad6b7169203331-01");
-        assert_eq!(parent(&value), Some((TRACE_ID, 1)));
+        assert_eq!(parent(&value), Some((TRACE_ID, CALLER)));
         let later = format!("01-{TRACE_ID}-b7ad6b7169203331-01-more");
-        assert_eq!(parent(&later), Some((TRACE_ID, 1)));
+        assert_eq!(parent(&later), Some((TRACE_ID, CALLER)));
     }
 
     #[test]
@@ -178,6 +215,18 @@ mod tests {
         }
         let once = Correlation::of(&HeaderMap::new(), 0);
         assert_ne!(once.request_id, Correlation::of(&HeaderMap::new(), 0).request_id);
+    }
+
+    #[test]
+    fn names_the_place_of_a_span_that_is_exported() {
+        let sent = format!("00-{TRACE_ID}-b7ad6b7169203331-01");
+        let headers = HeaderMap::from_iter([(TRACEPARENT, sent.parse().unwrap())]);
+        let mut ids = Correlation::of(&headers, 0);
+        ids.join(0xabu128.to_be_bytes(), 0xcdu64.to_be_bytes(), true);
+        assert_eq!(&*ids.trace_id, format!("{:032x}", 0xab));
+        let mut answer = HeaderMap::new();
+        ids.write(&mut answer);
+        assert_eq!(answer[TRACERESPONSE], format!("00-{:032x}-{:016x}-01", 0xab, 0xcd));
     }
 
     #[test]

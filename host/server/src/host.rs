@@ -167,6 +167,7 @@ impl Builder {
         let database = HostDatabase::open(&*store).await?;
         let roles = || Arc::new(RolePermissions::new(config.roles.clone()));
         let authorizer = authorizer.unwrap_or_else(|| roles());
+        let slow_call_ms = config.log.slow_call_ms;
         let options = Options {
             cache: cache.or_else(|| data.map(|data| data.join("cache"))),
             limits: config.limits,
@@ -174,6 +175,7 @@ impl Builder {
             engine: config.engine,
             authorizer: authorizer.clone(),
             clock: clock.clone(),
+            slow_call: (slow_call_ms > 0).then(|| Duration::from_millis(slow_call_ms)),
             ..Options::new(store)
         };
         let runtime = options.start()?;

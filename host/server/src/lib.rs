@@ -22,8 +22,8 @@
 //!   (`idempotency`), call.
 //! - `system`: the host's own endpoints; `admin`: those for operators; `openapi`: one document from
 //!   all of them and all plugins.
-//! - `answer`, [`content`], [`problem`]: what leaves the host; `metrics`: what is counted;
-//!   [`outbound`]: requests that the host itself makes.
+//! - `answer`, [`content`], [`problem`]: what leaves the host; `metrics`, `trace`: what is counted
+//!   and traced; [`outbound`]: requests that the host itself makes.
 //!
 //! What runs inside a plugin is `caplet-runtime`'s; there is no state outside of a [`Host`].
 
@@ -52,6 +52,7 @@ mod serve;
 mod stall;
 mod system;
 pub mod token;
+mod trace;
 
 pub use admin::PERMISSION as ADMIN_PERMISSION;
 pub use config::Config;

@@ -33,6 +33,7 @@ pub(crate) struct Metrics {
 
 /// One plugin's counters, looked up once.
 pub(crate) struct RequestMetrics {
+    plugin: String,
     by_class: [IntCounter; 4],
     seconds: Histogram,
 }
@@ -93,9 +94,15 @@ fn registered<C: Collector + Clone + 'static>(
 impl RequestMetrics {
     fn new(requests: &IntCounterVec, seconds: &HistogramVec, plugin: &str) -> Arc<Self> {
         Arc::new(Self {
+            plugin: plugin.to_owned(),
             by_class: CLASSES.map(|class| requests.with_label_values(&[plugin, class])),
             seconds: seconds.with_label_values(&[plugin]),
         })
+    }
+
+    /// Whose they are; empty for the host's own.
+    pub(crate) fn plugin(&self) -> &str {
+        &self.plugin
     }
 
     pub(crate) fn finished(&self, status: StatusCode, took: Duration) {

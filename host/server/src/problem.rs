@@ -23,6 +23,7 @@ pub struct Problem {
     code: &'static str,
     detail: Cow<'static, str>,
     header: Option<(HeaderName, HeaderValue)>,
+    limit: Option<&'static str>,
 }
 
 /// The document's members, in the order they are written.
@@ -43,7 +44,7 @@ impl Problem {
         code: &'static str,
         detail: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, detail: detail.into(), header: None }
+        Self { status, code, detail: detail.into(), header: None, limit: None }
     }
 
     /// 400 with a code that says which part of the request is malformed.
@@ -91,7 +92,7 @@ impl Problem {
     #[must_use]
     pub fn body_too_large(bytes_max: usize) -> Self {
         let detail = format!("The body is larger than {bytes_max} bytes.");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail).at_limit("body-bytes")
     }
 
     /// 500 for a defect of the host.
@@ -112,6 +113,18 @@ impl Problem {
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some((name, value));
         self
+    }
+
+    /// The same problem, counted as a request that reached the named limit.
+    #[must_use]
+    pub(crate) fn at_limit(mut self, limit: &'static str) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// The limit that the request reached, when that is the problem.
+    pub(crate) fn limit(&self) -> Option<&'static str> {
+        self.limit
     }
 
     /// The HTTP status.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use http::request::Parts;
 use http::{Request, StatusCode};
+use tracing::{Instrument, Span};
 
 use crate::api::{self, Plan};
 use crate::content::RequestBody;
@@ -16,19 +17,20 @@ use crate::correlation::Correlation;
 use crate::host::Shared;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
-use crate::{admin, answer, path, system};
+use crate::{admin, answer, path, system, trace};
 
 /// Header fields of a request; more is answered 431. The same number as hyper's for HTTP/1.
 const HEADERS_MAX: usize = 100;
 
 /// Below this lie the plugins.
-const API: &str = "/api/";
+pub(crate) const API: &str = "/api/";
 
 /// What a request is served with: the host, its head and its ids.
 pub(crate) struct Exchange<'a> {
     pub(crate) host: &'a Shared,
     pub(crate) parts: &'a Parts,
     pub(crate) ids: &'a Correlation,
+    pub(crate) span: &'a Span,
 }
 
 /// Serves one request. Never fails: what goes wrong is an answer, too.
@@ -46,18 +48,25 @@ where
     B: RequestBody,
 {
     let began = Instant::now();
-    let ids = Correlation::of(&parts.headers, host.clock.now_ms());
-    let exchange = Exchange { host, parts: &parts, ids: &ids };
-    let served = AssertUnwindSafe(dispatch(&exchange, body)).catch_unwind().await;
+    let mut ids = Correlation::of(&parts.headers, host.clock.now_ms());
+    let span = trace::request(&parts, &mut ids);
+    let exchange = Exchange { host, parts: &parts, ids: &ids, span: &span };
+    let served = dispatch(&exchange, body).instrument(span.clone());
+    let served = AssertUnwindSafe(served).catch_unwind().await;
     let (metrics, answered) = served.unwrap_or_else(|panic| {
         report_panic(&exchange, &*panic);
         (None, Err(Problem::internal()))
     });
+    let metrics = metrics.as_ref().unwrap_or(&host.metrics.host);
+    if let Some(limit) = answered.as_ref().err().and_then(Problem::limit) {
+        host.runtime.count_limit_hit(metrics.plugin(), limit);
+    }
     let mut response = answered.unwrap_or_else(|problem| problem.into_response(&ids.request_id));
     answer::finish(&mut response, &parts.method);
     ids.write(response.headers_mut());
     let took = began.elapsed();
-    metrics.as_ref().unwrap_or(&host.metrics.host).finished(response.status(), took);
+    metrics.finished(response.status(), took);
+    trace::answered(&span, response.status());
     log_access(&exchange, response.status(), took);
     response
 }
@@ -96,12 +105,13 @@ fn check_head<'a>(host: &Shared, parts: &'a Parts) -> Result<std::borrow::Cow<'a
     let url_bytes = parts.uri.path_and_query().map_or(0, |url| url.as_str().len());
     if url_bytes > host.http.url_bytes_max {
         let detail = format!("The URL is longer than {} bytes.", host.http.url_bytes_max);
-        return Err(Problem::new(StatusCode::URI_TOO_LONG, "url-too-long", detail));
+        let problem = Problem::new(StatusCode::URI_TOO_LONG, "url-too-long", detail);
+        return Err(problem.at_limit("url-bytes"));
     }
     if parts.headers.len() > HEADERS_MAX {
         let detail = format!("The request has more than {HEADERS_MAX} header fields.");
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Err(Problem::new(status, "headers-too-many", detail));
+        return Err(Problem::new(status, "headers-too-many", detail).at_limit("headers"));
     }
     path::normalise(parts.uri.path())
         .map_err(|refused| Problem::malformed("path-malformed", refused.to_string()))

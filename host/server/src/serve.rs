@@ -66,8 +66,16 @@ impl Connections {
     }
 
     async fn accept(&self, listener: &TcpListener) -> (TcpStream, OwnedSemaphorePermit) {
-        let permits = self.permits.clone();
-        let Ok(permit) = permits.acquire_owned().await else { return pending().await };
+        let permit = match self.permits.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.host.runtime.count_limit_hit("", "connections");
+                let Ok(permit) = self.permits.clone().acquire_owned().await else {
+                    return pending().await;
+                };
+                permit
+            }
+        };
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => return (stream, permit),

@@ -14,6 +14,11 @@ use tokio::time::Sleep;
 
 use crate::connection::Activity;
 
+/// Why a write failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the client did not take the answer in time")]
+pub(crate) struct Stalled;
+
 /// A stream whose writes fail once no byte could be written for a while.
 pub(crate) struct Stalling<S> {
     stream: S,
@@ -43,8 +48,7 @@ impl<S> Stalling<S> {
         let time_max = self.time_max;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(time_max)));
         ready!(waiting.as_mut().poll(context));
-        let reason = "the client did not take the answer in time";
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, reason)))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, Stalled)))
     }
 }
 

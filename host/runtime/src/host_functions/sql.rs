@@ -57,11 +57,7 @@ impl Guest {
         &mut self,
         statement: String,
         parameters: Vec<Value>,
-        run: impl for<'a> FnOnce(
-            &'a mut dyn Transaction,
-            &'a str,
-            &'a [store::Value],
-        ) -> Running<'a, T>,
+        run: impl for<'a> FnOnce(&'a mut dyn Transaction, &'a str, &'a [store::Value]) -> Running<'a, T>,
     ) -> Outcome<U> {
         self.enter()?;
         if let Err(error) = self.ensure_transaction().await? {

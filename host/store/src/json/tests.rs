@@ -113,7 +113,9 @@ fn a_page_never_outgrows_its_limit() {
         let mut writer = Writer::new(&plan, 20);
         match writer.row(|_| Ok(ValueRef::Text(&text))) {
             Ok(()) => assert!(writer.finish(false).items.len() <= 20),
-            Err(error) => assert!(matches!(error, Error::TooLarge { .. }) && length > 8, "{length}"),
+            Err(error) => {
+                assert!(matches!(error, Error::TooLarge { .. }) && length > 8, "{length}")
+            }
         }
     }
 }
