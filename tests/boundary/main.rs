@@ -4,6 +4,7 @@
 
 mod answers;
 mod containment;
+mod limits;
 mod loading;
 mod rig;
 mod sandbox;

@@ -11,12 +11,14 @@ use caplet_server::config::Http;
 use crate::page::{Page, quoted};
 
 /// The tables whose keys are known, and what stands before their names.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 7] = [
     ("auth", "auth"),
     ("http", "http"),
     ("engine", "engine"),
     ("limits", "limits"),
     ("plugin.x", "plugin.<name>"),
+    ("log", "log"),
+    ("telemetry", "telemetry"),
 ];
 
 #[test]

@@ -39,11 +39,13 @@ macro_rules! walks {
 walks! {
     readme_runs "README.md";
     architecture_runs "docs/ARCHITECTURE.md";
+    cli_runs "docs/cli.md";
     configuration_runs "docs/configuration.md";
     embedding_runs "docs/embedding.md";
     first_plugin_runs "docs/first-plugin.md";
     http_runs "docs/http.md";
     limits_runs "docs/limits.md";
+    observability_runs "docs/observability.md";
     performance_runs "docs/performance.md";
     sql_runs "docs/sql.md";
     comments_runs "plugins/comments/README.md";

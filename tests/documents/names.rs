@@ -17,7 +17,9 @@ fn the_functions_of_sql_are_those_of_the_gate() {
 #[test]
 fn the_metrics_are_those_that_are_counted() {
     let mut counted = BTreeSet::new();
-    for file in ["host/runtime/src/metrics.rs", "host/server/src/metrics.rs"] {
+    for file in
+        ["host/runtime/src/metrics.rs", "host/server/src/metrics.rs", "host/cli/src/telemetry.rs"]
+    {
         let source = without_tests(&read(file)).to_owned();
         let names = literals(&source).into_iter().filter(|name| name.starts_with("caplet_"));
         counted.extend(names.map(str::to_owned));
@@ -26,6 +28,24 @@ fn the_metrics_are_those_that_are_counted() {
     let documented: BTreeSet<String> =
         rows.iter().filter_map(|row| Some(quoted(&row[0]).first()?.to_string())).collect();
     assert_eq!(documented, counted);
+}
+
+#[test]
+fn every_command_is_on_its_page() {
+    let output = std::process::Command::new(caplet_tests::binary()).arg("--help").output();
+    let help = String::from_utf8(output.expect("the program runs").stdout).expect("text");
+    let list = help.split("Commands:").nth(1).and_then(|rest| rest.split("Options:").next());
+    let lines = list.expect("a list of commands").lines();
+    let names = lines.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    let commands: BTreeSet<String> =
+        names.filter(|name| *name != "help").map(|name| format!("caplet {name}")).collect();
+    let rows = Page::read("docs/cli.md").all_rows();
+    let documented: BTreeSet<String> = rows
+        .iter()
+        .filter_map(|row| quoted(&row[0]).first().map(ToString::to_string))
+        .filter(|name| name.starts_with("caplet "))
+        .collect();
+    assert_eq!(documented, commands);
 }
 
 #[test]

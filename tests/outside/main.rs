@@ -2,3 +2,4 @@
 //! tests, browsers. A topic is a folder with its scripts and the tests that run them.
 
 mod openapi;
+mod telemetry;

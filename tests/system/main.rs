@@ -4,3 +4,4 @@ mod durability;
 mod full_disk;
 mod plugin_folder;
 mod process;
+mod telemetry;

@@ -3,9 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 
 use crate::remote::Target;
+use crate::top::Sort;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
 
 /// A host for backend capabilities. Each capability is a plugin: one WebAssembly file, dropped into
 /// a folder.
@@ -14,14 +23,24 @@ use crate::remote::Target;
     name = "caplet",
     version,
     max_term_width = 100,
+    styles = STYLES,
     after_help = "\
+First steps:
+  caplet serve                                   # a host; it makes ./data and ./plugins
+  cp comments.wasm plugins/                      # a plugin; the host loads it at once
+  curl http://127.0.0.1:8080/                    # what is loaded
+  caplet top                                     # what it does
+
 Every setting is a flag, an environment variable or a key of the configuration file; flags win over
 variables, variables over the file:
   --listen 0.0.0.0:80      CAPLET_LISTEN=0.0.0.0:80      listen = \"0.0.0.0:80\"
   (no flag)                CAPLET_LIMITS__CPU_MS_MAX=50  [limits] cpu_ms_max = 50
 
 CAPLET_LOG chooses what is logged: error, warn, info (the default), debug, trace, or parts such as
-  CAPLET_LOG=info,caplet::access=debug      one line for each request"
+  CAPLET_LOG=info,caplet::access=debug      one line for each request
+
+Exit codes: 0 done; 1 it went wrong while running, or a plugin would not load; 2 a wrong argument or
+setting: nothing was begun."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -94,19 +113,41 @@ Examples:
 The host is asked through its admin API. On the host's own machine no token is needed: the command
 signs one with the secret in the data directory.")]
     Status(Status),
+
+    /// Watch what the plugins of a running host do, as `top` does for processes.
+    #[command(after_help = "\
+Examples:
+  caplet top
+  caplet top --sort cpu --interval 5s
+  caplet top --url https://caplet.example.com --once   # one table, for scripts
+
+Keys: q ends; space pauses; r, e, l, c, m, n sort by requests, errors, latency, CPU, memory, name.
+REQ/S and ERR/S are requests and answers from 500 on a second; P50, P95 and P99 the times within
+which 50, 95 and 99 of 100 were answered; RUN what runs+waits now; LIMITS the limits that were
+reached since the host was started.")]
+    Top(Top),
+
+    /// Print what a shell needs to complete this command line.
+    #[command(after_help = "\
+Examples:
+  source <(caplet completions bash)                                      # this shell
+  caplet completions bash > ~/.local/share/bash-completion/completions/caplet
+  caplet completions zsh > ~/.zfunc/_caplet                              # a folder of $fpath
+  caplet completions fish > ~/.config/fish/completions/caplet.fish")]
+    Completions(Completions),
 }
 
 /// Where settings come from, for every command that needs them.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// A configuration file [default: caplet.toml, when there is one here; CAPLET_CONFIG]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// The directory of the host's files, made when it is missing [default: data; CAPLET_DATA]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub data: Option<PathBuf>,
     /// The folder of the plugins, made when it is missing [default: plugins; CAPLET_PLUGINS]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub plugins: Option<PathBuf>,
 }
 
@@ -148,6 +189,40 @@ pub struct Token {
     pub ttl: Duration,
 }
 
+/// `caplet top`.
+#[derive(Debug, Args)]
+pub struct Top {
+    #[command(flatten)]
+    pub common: Common,
+    /// Where the host is [default: the address in the settings]
+    #[arg(long, value_name = "URL", env = "CAPLET_URL", value_hint = ValueHint::Url)]
+    pub url: Option<String>,
+    /// Between two looks, from 100ms to 1h
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = interval)]
+    pub interval: Duration,
+    /// What comes first
+    #[arg(long, value_enum, default_value = "requests")]
+    pub sort: Sort,
+    /// Print one table and end
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `caplet completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// A time that a person can watch.
+fn interval(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let allowed = Duration::from_millis(100)..=Duration::from_secs(3_600);
+    if allowed.contains(&time) { Ok(time) } else { Err("expected 100ms to 1h".to_owned()) }
+}
+
 /// What kind of party a token is for.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Kind {
@@ -187,7 +262,7 @@ pub struct File {
     #[command(flatten)]
     pub common: Common,
     /// The component, a .wasm file
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
 }
 
@@ -200,6 +275,12 @@ mod tests {
     #[test]
     fn the_arguments_fit_together() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_interval_is_one_to_watch() {
+        assert_eq!(interval("250ms"), Ok(Duration::from_millis(250)));
+        assert!(interval("0s").is_err() && interval("2h").is_err() && interval("x").is_err());
     }
 
     #[test]

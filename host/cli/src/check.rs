@@ -3,6 +3,7 @@
 use crate::arguments::File;
 use crate::dry;
 use crate::failure::Failure;
+use crate::output;
 use crate::progress::Progress;
 use crate::settings::Settings;
 
@@ -19,15 +20,16 @@ pub async fn run(options: &File) -> Result<(), Failure> {
         Ok(generation) => {
             let (name, version) = (generation.name(), generation.version());
             let n_routes = generation.description().routes.len();
-            println!("{file} would load: plugin {name} {version} with {n_routes} routes.");
-            Ok(())
+            let routes = format!("{n_routes} routes");
+            output::print(&format!("{file} would load: plugin {name} {version} with {routes}.\n"))
         }
         Err(error) => {
             let name = error.plugin.map(|name| format!(" (plugin {name})")).unwrap_or_default();
-            println!("{file}{name} would not load: {}.", error.step);
+            let mut text = format!("{file}{name} would not load: {}.\n", error.step);
             for reason in error.reasons {
-                println!("  - {reason}");
+                text += &format!("  - {reason}\n");
             }
+            output::print(&text)?;
             Err(Failure::said())
         }
     }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::arguments::Describe;
 use crate::dry;
 use crate::failure::Failure;
+use crate::output;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::table::aligned;
@@ -26,11 +27,10 @@ pub async fn run(options: &Describe) -> Result<(), Failure> {
         .await
         .map_err(|error| Failure::run_time(format!("{file}: {error}")))?;
     if options.json {
-        println!("{:#}", document(&prepared));
+        output::print(&format!("{:#}\n", document(&prepared)))
     } else {
-        print!("{}", text(prepared.description()));
+        output::print(&text(prepared.description()))
     }
-    Ok(())
 }
 
 fn text(description: &Description) -> String {

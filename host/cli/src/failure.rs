@@ -1,7 +1,10 @@
 //! How the process ends when it does not end well: 2 for what the person typed or set, 1 for what
 //! went wrong while running.
 
+use std::io::Write;
 use std::process::ExitCode;
+
+use crate::terminal::{self, Style};
 
 /// Why a command did not do what was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,8 +31,11 @@ impl Failure {
 
     /// Says it on the standard error and gives the exit code.
     pub fn tell(&self) -> ExitCode {
+        let name = terminal::paint(Style::Bad, "caplet:", terminal::has_colours()).to_string();
+        let mut errors = std::io::stderr().lock();
         for line in self.text.lines() {
-            eprintln!("caplet: {line}");
+            // Nobody is left to be told when this fails.
+            let _ = writeln!(errors, "{name} {line}");
         }
         ExitCode::from(self.code)
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::arguments::File;
 use crate::dry;
 use crate::failure::Failure;
+use crate::output;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::table::aligned;
@@ -29,16 +30,16 @@ pub async fn run(options: &File) -> Result<(), Failure> {
     };
     let progress = Progress::spinner(format!("compiling {}", options.file.display()));
     let (inspection, prepared) = progress.during(looking).await.map_err(refused)?;
-    println!("{}: {n_bytes} bytes", options.file.display());
+    let mut said = format!("{}: {n_bytes} bytes\n", options.file.display());
     if let Ok(prepared) = &prepared {
-        println!("plugin {}, SHA-256 {}", prepared.name(), prepared.digest());
+        said += &format!("plugin {}, SHA-256 {}\n", prepared.name(), prepared.digest());
     }
-    print!("{}", text(&inspection));
-    print!("{}", limits(prepared.as_ref().map_or(&settings.limits, |it| it.limits())));
+    said += &text(&inspection);
+    said += &limits(prepared.as_ref().map_or(&settings.limits, |it| it.limits()));
     if let Err(error) = prepared {
-        println!("\nIt would not load: {error}");
+        said += &format!("\nIt would not load: {error}\n");
     }
-    Ok(())
+    output::print(&said)
 }
 
 fn text(inspection: &Inspection) -> String {

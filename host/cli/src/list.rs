@@ -8,6 +8,7 @@ use caplet_runtime::Runtime;
 use crate::arguments::List;
 use crate::dry;
 use crate::failure::Failure;
+use crate::output;
 use crate::progress::Progress;
 use crate::settings::Settings;
 use crate::table::aligned;
@@ -20,13 +21,12 @@ pub async fn run(options: &List) -> Result<(), Failure> {
     let settings = Settings::load(&options.common, None)?;
     let files = files(&settings.plugins)?;
     if files.is_empty() {
-        println!("There are no plugins in {}.", settings.plugins.display());
-        return Ok(());
+        let folder = settings.plugins.display();
+        return output::print(&format!("There are no plugins in {folder}.\n"));
     }
     let progress = Progress::steps(files.len(), "plugins are compiled");
     let rows = progress.during(rows(&settings, &files, &progress)).await?;
-    print!("{}", aligned(0, &rows));
-    Ok(())
+    output::print(&aligned(0, &rows))
 }
 
 async fn rows(

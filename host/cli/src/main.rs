@@ -2,17 +2,19 @@
 //!
 //! - `arguments`: what can be typed, and the help that teaches it.
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
-//! - `serve`, `token`, `list`, `describe`, `inspect`, `check`, `status`: one command each.
+//! - `serve`, `token`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`: one
+//!   command each.
 //! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
 //! - `telemetry`: traces and metrics for a collector.
-//! - `table`, `terminal`, `progress`, `logging`, `failure`: how things are written, and how the
+//! - `output`, `table`, `terminal`, `progress`, `logging`, `failure`: how things are written, and how the
 //!   process ends.
 //!
 //! Everything that happens to a request is in `caplet-server`.
 
 mod arguments;
 mod check;
+mod completions;
 mod describe;
 mod dry;
 mod environment;
@@ -20,6 +22,7 @@ mod failure;
 mod inspect;
 mod list;
 mod logging;
+mod output;
 mod progress;
 mod remote;
 mod serve;
@@ -29,6 +32,7 @@ mod table;
 mod telemetry;
 mod terminal;
 mod token;
+mod top;
 
 use std::process::ExitCode;
 
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments) -> Result<(), Failure> {
     if !matches!(arguments.command, Command::Serve(_)) {
         logging::start_quietly()?;
+        environment::warn_of_unknown();
     }
     match arguments.command {
         Command::Serve(options) => serve::run(options).await,
@@ -61,5 +66,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Inspect(options) => inspect::run(&options).await,
         Command::Check(options) => check::run(&options).await,
         Command::Status(options) => status::run(&options).await,
+        Command::Top(options) => top::run(&options).await,
+        Command::Completions(options) => completions::run(&options),
     }
 }

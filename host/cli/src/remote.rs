@@ -56,11 +56,7 @@ impl Remote {
     /// Settings that do not fit, or no secret to sign with.
     pub fn new(target: &Target) -> Result<Self, Failure> {
         let settings = Settings::load(&target.common, None)?;
-        let url = target.url.clone().unwrap_or_else(|| url_of(&settings.listen.0));
-        let base = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let base = base.ok_or_else(|| {
-            Failure::usage(format!("--url: `{url}` is no address such as http://127.0.0.1:8080"))
-        })?;
+        let base = base(&settings, target.url.as_deref())?;
         let token = match &target.token {
             Some(token) => token.clone(),
             None => own_token(&settings)?,
@@ -138,6 +134,22 @@ impl Remote {
         let versions = "are host and command line of the same version?";
         Failure::run_time(format!("{} answered something else: {error}; {versions}", self.base))
     }
+}
+
+/// Where a host is: at the given address, or where the settings say that it listens.
+///
+/// # Errors
+/// Settings that do not fit, or what is no address.
+pub fn address(common: &Common, url: Option<&str>) -> Result<Url, Failure> {
+    base(&Settings::load(common, None)?, url)
+}
+
+fn base(settings: &Settings, url: Option<&str>) -> Result<Url, Failure> {
+    let url = url.map_or_else(|| url_of(&settings.listen.0), str::to_owned);
+    let base = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    base.ok_or_else(|| {
+        Failure::usage(format!("--url: `{url}` is no address such as http://127.0.0.1:8080"))
+    })
 }
 
 /// The address to reach a host that listens on `listen`: one that listens everywhere is also here.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::arguments::Status;
 use crate::failure::Failure;
+use crate::output;
 use crate::remote::Remote;
 use crate::table::aligned;
 
@@ -35,17 +36,18 @@ struct FailedFile {
 /// When the host cannot be asked.
 pub async fn run(options: &Status) -> Result<(), Failure> {
     let plugins: Plugins = Remote::new(&options.target)?.get("/plugins").await?;
+    let mut text = String::new();
     if plugins.items.is_empty() {
-        println!("No plugin is loaded.");
+        text += "No plugin is loaded.\n";
     } else {
         let head = ["PLUGIN", "VERSION", "DIGEST", "DATABASE", "RIGHTS"].map(str::to_owned);
         let rows: Vec<_> = std::iter::once(head).chain(plugins.items.iter().map(row)).collect();
-        print!("{}", aligned(0, &rows));
+        text += &aligned(0, &rows);
     }
     for FailedFile { file, reason } in plugins.failed {
-        println!("not loaded: {file}: {reason}");
+        text += &format!("not loaded: {file}: {reason}\n");
     }
-    Ok(())
+    output::print(&text)
 }
 
 fn row(plugin: &Plugin) -> [String; 5] {

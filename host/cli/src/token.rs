@@ -9,6 +9,7 @@ use caplet_server::token::Tokens;
 
 use crate::arguments::{self, Token};
 use crate::failure::Failure;
+use crate::output;
 use crate::settings::Settings;
 
 /// Prints a token.
@@ -23,8 +24,7 @@ pub fn run(options: &Token) -> Result<(), Failure> {
     let token = tokens
         .issue(&claims(options), options.ttl)
         .map_err(|refused| Failure::usage(format!("no token: {refused}")))?;
-    println!("{token}");
-    Ok(())
+    output::print(&format!("{token}\n"))
 }
 
 fn claims(options: &Token) -> Claims {

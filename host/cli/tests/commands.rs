@@ -51,7 +51,9 @@ fn the_help_names_every_command_and_shows_examples() {
     let place = Place::new();
     let help = place.run(&["--help"], &[]);
     assert_eq!(help.code, 0);
-    for command in ["serve", "token", "list", "describe", "inspect", "check", "status"] {
+    for command in
+        ["serve", "token", "list", "describe", "inspect", "check", "status", "top", "completions"]
+    {
         assert!(help.output.contains(command), "{}", help.output);
         let own = place.run(&[command, "--help"], &[]).output;
         assert!(own.contains(&format!("  caplet {command}")), "{own}");
@@ -215,4 +217,83 @@ fn check_says_whether_it_would_load_and_why_not() {
     assert_eq!(outcome.code, 1);
     assert!(outcome.output.contains("`sql`"), "{}", outcome.output);
     assert_eq!(place.run(&["check", "missing.wasm"], &[]).code, 1);
+}
+
+#[test]
+fn a_real_bash_completes_commands_and_flags() {
+    let place = Place::new();
+    let script = place.run(&["completions", "bash"], &[]);
+    assert_eq!(script.code, 0, "{}", script.errors);
+    place.write("caplet.bash", &script.output);
+    let complete = |words: &str, index: usize| {
+        let ask = format!(
+            "source caplet.bash; COMP_WORDS=({words}); COMP_CWORD={index}; \
+             _caplet caplet \"${{COMP_WORDS[{index}]}}\" ''; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let mut bash = Command::new("bash");
+        let output = bash.current_dir(place.path()).args(["-c", &ask]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(complete("caplet se", 1).contains("serve"), "{}", complete("caplet se", 1));
+    assert!(complete("caplet serve --li", 2).contains("--listen"));
+    assert!(complete("caplet top --sort la", 3).contains("latency"));
+    for shell in ["zsh", "fish", "powershell", "elvish"] {
+        let script = place.run(&["completions", shell], &[]);
+        assert!(script.code == 0 && script.output.contains("caplet"), "{shell}");
+    }
+    assert_eq!(place.run(&["completions", "tcsh"], &[]).code, 2);
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_failure() {
+    let place = Place::new();
+    place.install("echo");
+    let pipe = format!(
+        "'{}' describe --json plugins/echo.wasm | true; echo ${{PIPESTATUS[0]}}",
+        env!("CARGO_BIN_EXE_caplet")
+    );
+    let mut bash = Command::new("bash");
+    let output = bash.current_dir(place.path()).args(["-c", &pipe]).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "0\n");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn colours_are_for_those_who_want_them() {
+    let place = Place::new();
+    let plain = place.run(&["check", "missing.wasm"], &[]);
+    assert!(plain.errors.starts_with("caplet: missing.wasm"), "{}", plain.errors);
+    let forced = place.run(&["check", "missing.wasm"], &[("CLICOLOR_FORCE", "1")]);
+    assert!(forced.errors.starts_with("\u{1b}["), "{}", forced.errors);
+}
+
+#[test]
+fn bad_settings_of_log_and_telemetry_are_named_and_no_secret_is_shown() {
+    let place = Place::new();
+    for (name, value, part) in [
+        ("CAPLET_LOG__FORMAT", "xml", "expected one of auto, text, json"),
+        ("CAPLET_LOG__FILTER", "=!=", "log.filter"),
+        ("CAPLET_TELEMETRY__ENDPOINT", "collector:4318", "telemetry.endpoint"),
+        ("CAPLET_TELEMETRY__SAMPLE_RATIO", "often", "telemetry.sample_ratio"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ] {
+        let outcome = place.run(&["serve", "--listen", "127.0.0.1:0"], &[(name, value)]);
+        assert_eq!(outcome.code, 2, "{name}: {}", outcome.errors);
+        assert!(outcome.errors.contains(part), "{name}: {}", outcome.errors);
+    }
+    let ratio = [
+        ("CAPLET_TELEMETRY__ENDPOINT", "http://127.0.0.1:1"),
+        ("CAPLET_TELEMETRY__SAMPLE_RATIO", "2"),
+    ];
+    let outcome = place.run(&["serve", "--listen", "127.0.0.1:0"], &ratio);
+    assert_eq!(outcome.code, 2, "{}", outcome.errors);
+    assert!(outcome.errors.contains("from 0 to 1"), "{}", outcome.errors);
+    let header = [
+        ("CAPLET_TELEMETRY__ENDPOINT", "http://127.0.0.1:1"),
+        ("CAPLET_TELEMETRY__HEADERS__AUTHORIZATION", "hidden\u{7f}"),
+    ];
+    let outcome = place.run(&["serve", "--listen", "127.0.0.1:0"], &header);
+    assert_eq!(outcome.code, 2, "{}", outcome.errors);
+    assert!(outcome.errors.contains("`authorization`"), "{}", outcome.errors);
+    assert!(!outcome.errors.contains("hidden"), "{}", outcome.errors);
 }

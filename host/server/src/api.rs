@@ -118,7 +118,7 @@ fn plan_call(
     };
     let route = generation.route_info(matched.route);
     trace::routed(exchange.span, method.as_str(), || {
-        format!("{API}{}{}", generation.name(), route.pattern)
+        format!("{API}{}{}", generation.name(), route.pattern.trim_end_matches('/'))
     });
     let identity = authenticate(exchange)?;
     check_access(&generation, &route.access, identity.as_deref())?;

@@ -186,6 +186,26 @@ async fn queries_headers_and_keys_that_are_malformed_are_400() {
 }
 
 #[tokio::test]
+async fn a_limit_that_a_request_reached_is_counted() {
+    let host = TestHost::with_plugin("echo").await;
+    let long = format!("/api/echo/{}", "a".repeat(8 << 10));
+    host.get(&long).send().await.expect_problem(414, "url-too-long");
+    let many = format!("/api/echo/x?{}", "a&".repeat(101));
+    host.get(&many).send().await.expect_problem(400, "query-malformed");
+    host.get("/api/echo/x?a=%ff").send().await.expect_problem(400, "query-malformed");
+    let large = host.anonymous().post("/api/echo/small").body("0123456789abcdef+");
+    large.send().await.expect_problem(413, "body-too-large");
+    let metrics = host.get("/metrics").send().await.expect_status(200);
+    for line in [
+        r#"caplet_limit_hits_total{limit="url-bytes",plugin=""} 1"#,
+        r#"caplet_limit_hits_total{limit="query-parameters",plugin="echo"} 1"#,
+        r#"caplet_limit_hits_total{limit="body-bytes",plugin="echo"} 1"#,
+    ] {
+        assert!(metrics.text().contains(line), "{line} is not in\n{metrics}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_are_bounded_by_the_route() {
     let host = TestHost::with_plugin("echo").await;
     let post = |body: &'static str| host.anonymous().post("/api/echo/small").body(body);
