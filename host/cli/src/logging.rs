@@ -79,7 +79,7 @@ pub fn start(log: &Log, progress: &Progress, exporter: Option<&Exporter>) -> Res
     };
     let lines: Box<dyn Layer<Registry> + Send + Sync> = lines;
     let lines = lines.with_filter(filter(log)?);
-    let spans = exporter.map(Exporter::layer);
+    let spans = exporter.and_then(Exporter::layer);
     tracing_subscriber::registry().with(lines).with(spans).init();
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tracing::Span;
 use tracing::field::Empty;
+use tracing::level_filters::LevelFilter;
 
 use crate::fault::Fault;
 use crate::guest::Context;
@@ -80,10 +81,10 @@ pub(crate) fn faulted(span: &Span, fault: &Fault) {
 
 /// Notes in the current span, which is the invocation's, what it took.
 pub(crate) fn finished(usage: &Usage) {
-    let span = Span::current();
-    if span.is_disabled() {
+    if LevelFilter::current() < LevelFilter::DEBUG {
         return;
     }
+    let span = Span::current();
     let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     span.record("caplet.cpu_us", microseconds(usage.cpu))
         .record("caplet.queue_us", microseconds(usage.queue))

@@ -17,8 +17,6 @@ use crate::correlation::{Correlation, TRACESTATE, single};
 /// Begins the span of a request, in the caller's trace when there is one, and takes over the trace
 /// id that it got, so that logs and answers name what is exported.
 pub(crate) fn request(parts: &Parts, ids: &mut Correlation) -> Span {
-    // What is around the host, in an application that embeds it.
-    let around = Span::current();
     let span = tracing::debug_span!(
         target: "caplet::request",
         "request",
@@ -35,12 +33,14 @@ pub(crate) fn request(parts: &Parts, ids: &mut Correlation) -> Span {
         otel.status_code = Empty,
     );
     if !span.is_disabled() {
-        join(&span, &around, &parts.headers, ids);
+        join(&span, &parts.headers, ids);
     }
     span
 }
 
-fn join(span: &Span, around: &Span, headers: &HeaderMap, ids: &mut Correlation) {
+fn join(span: &Span, headers: &HeaderMap, ids: &mut Correlation) {
+    // What is around the host, in an application that embeds it and traces by itself.
+    let around = Span::current();
     if let Some(parent) = parent(headers, ids)
         && around.context().span().span_context().trace_id() != parent.trace_id()
     {
