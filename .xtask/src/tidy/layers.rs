@@ -56,6 +56,9 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("sqlparser", &["host/store"]),
     ("wasmtime", &["host/abi", "host/runtime"]),
     ("clap", &["host/cli", ".xtask"]),
+    ("opentelemetry", &["host/server", "host/cli"]),
+    ("ratatui", &["host/cli"]),
+    ("indicatif", &["host/cli"]),
 ];
 
 const TABLE: &str = ".xtask/src/tidy/layers.rs";
@@ -240,6 +243,8 @@ mod tests {
         assert!(!allowed_library("host/server", "wasmtime"));
         assert!(!allowed_library("host/runtime", "sqlparser"));
         assert!(!allowed_library("host/server", "clap"));
+        assert!(allowed_library("host/cli", "opentelemetry-otlp"));
+        assert!(!allowed_library("host/runtime", "opentelemetry"));
         assert!(!allowed_library("plugins/comments", "rusqlite"));
     }
 

@@ -228,7 +228,9 @@ fn a_real_bash_completes_commands_and_flags() {
     let complete = |words: &str, index: usize| {
         let ask = format!(
             "source caplet.bash; COMP_WORDS=({words}); COMP_CWORD={index}; \
-             _caplet caplet \"${{COMP_WORDS[{index}]}}\" ''; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+             _caplet caplet \"${{COMP_WORDS[{index}]}}\" \"${{COMP_WORDS[{before}]}}\"; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            before = index - 1
         );
         let mut bash = Command::new("bash");
         let output = bash.current_dir(place.path()).args(["-c", &ask]).output().unwrap();

@@ -189,7 +189,7 @@ impl Generation {
         let span = spans::transaction(&self.context, "COMMIT");
         let began = Instant::now();
         let committed = transaction.commit().instrument(span.clone()).await;
-        usage.store.time += began.elapsed();
+        usage.store.committed(began.elapsed());
         committed.map_err(|error| {
             spans::failed(&span, &error);
             Fault::Store(error)

@@ -73,14 +73,7 @@ impl Metrics {
                 "Attempts to load a plugin by outcome.",
                 &["outcome"],
             )?,
-            seconds: registered(
-                &registry,
-                HistogramVec::new(
-                    HistogramOpts::new("caplet_invocation_seconds", "Wall time of invocations.")
-                        .buckets(BUCKETS.to_vec()),
-                    &["plugin"],
-                )?,
-            )?,
+            seconds: registered(&registry, latency()?)?,
             cpu_seconds: seconds(
                 "caplet_invocation_cpu_seconds_total",
                 "CPU time of invocations, host functions included.",
@@ -154,6 +147,11 @@ impl Metrics {
     pub(crate) fn loaded(&self, well: bool) {
         self.loads.with_label_values(&[if well { "ok" } else { "failed" }]).inc();
     }
+}
+
+fn latency() -> Result<HistogramVec, prometheus::Error> {
+    let options = HistogramOpts::new("caplet_invocation_seconds", "Wall time of invocations.");
+    HistogramVec::new(options.buckets(BUCKETS.to_vec()), &["plugin"])
 }
 
 fn registered<C: Collector + Clone + 'static>(

@@ -40,6 +40,8 @@ pub(crate) fn report(
         queue_ms = milliseconds(usage.queue),
         cpu_ms = milliseconds(usage.cpu),
         sql_ms = milliseconds(usage.store.time),
+        begin_ms = milliseconds(usage.store.begin),
+        commit_ms = milliseconds(usage.store.commit),
         sql_statements = usage.store.n_statements,
         slowest_sql_ms = milliseconds(slowest),
         slowest_sql = statement,

@@ -22,6 +22,6 @@ pub(crate) async fn begin(
     let span = spans::transaction(context, "BEGIN");
     let began = Instant::now();
     let begun = database.begin(begin).instrument(span.clone()).await;
-    invocation.store_usage.time += began.elapsed();
+    invocation.store_usage.begun(began.elapsed());
     Some(begun.inspect_err(|error| spans::failed(&span, error)))
 }

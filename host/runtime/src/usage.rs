@@ -17,8 +17,12 @@ pub(crate) struct Usage {
 #[derive(Debug, Default)]
 pub(crate) struct StoreUsage {
     pub(crate) n_statements: u32,
-    /// Statements, and the waits for the begin and the commit of the transaction.
+    /// Statements, begin and commit.
     pub(crate) time: Duration,
+    /// The wait for the begin of the transaction: for whoever writes before.
+    pub(crate) begin: Duration,
+    /// The wait for its commit: for the disk.
+    pub(crate) commit: Duration,
     pub(crate) slowest: Option<(Duration, String)>,
 }
 
@@ -33,10 +37,24 @@ impl StoreUsage {
         }
     }
 
+    /// Adds the wait for the begin of the transaction.
+    pub(crate) fn begun(&mut self, took: Duration) {
+        self.begin += took;
+        self.time += took;
+    }
+
+    /// Adds the wait for its commit.
+    pub(crate) fn committed(&mut self, took: Duration) {
+        self.commit += took;
+        self.time += took;
+    }
+
     /// Adds what another attempt of the same invocation asked for.
     pub(crate) fn add(&mut self, other: Self) {
         self.n_statements += other.n_statements;
         self.time += other.time;
+        self.begin += other.begin;
+        self.commit += other.commit;
         let own = self.slowest.take();
         self.slowest = own.into_iter().chain(other.slowest).max_by_key(|(took, _)| *took);
     }
@@ -56,10 +74,13 @@ mod tests {
         first.statement(ms(2), "b".to_owned());
         first.statement(ms(1), "a".to_owned());
         assert_eq!(first.slowest, Some((ms(2), "b".to_owned())));
-        let mut second = StoreUsage { time: ms(5), ..StoreUsage::default() };
+        let mut second = StoreUsage::default();
+        second.begun(ms(4));
+        second.committed(ms(1));
         second.statement(ms(3), "c".to_owned());
         first.add(second);
         assert_eq!((first.n_statements, first.time), (3, ms(11)));
+        assert_eq!((first.begin, first.commit), (ms(4), ms(1)));
         assert_eq!(first.slowest, Some((ms(3), "c".to_owned())));
         first.add(StoreUsage::default());
         assert_eq!(first.slowest, Some((ms(3), "c".to_owned())));

@@ -43,7 +43,8 @@ impl Line {
             write!(writer, "{} ", self.paint(Style::Name, plugin))?;
         }
         write!(writer, "{}", fields.message)?;
-        for (name, value) in &fields.others {
+        // The ids are long, and looked at last.
+        for (name, value) in fields.others.iter().chain(&fields.ids) {
             let name = format!("{name}=");
             write!(writer, " {}{value}", self.paint(Style::Faint, &name))?;
         }
@@ -74,6 +75,7 @@ struct Fields {
     message: String,
     plugin: Option<String>,
     others: Vec<(&'static str, String)>,
+    ids: Vec<(&'static str, String)>,
 }
 
 impl Visit for Fields {
@@ -85,6 +87,12 @@ impl Visit for Fields {
             // What a plugin wrote is a list of pairs already.
             "fields" if !value.is_empty() => self.message += &format!(" {value}"),
             _ if value.is_empty() => {}
+            // What a line about a request is about.
+            "method" | "path" | "status" => {
+                let gap = if self.message.is_empty() { "" } else { " " };
+                self.message += &format!("{gap}{value}");
+            }
+            name @ ("request_id" | "trace_id") => self.ids.push((name, value)),
             name => self.others.push((name, quoted(value))),
         }
     }
@@ -170,6 +178,14 @@ mod tests {
     }
 
     #[test]
+    fn a_line_about_a_request_begins_with_it_and_ends_with_its_ids() {
+        let line = written(false, || {
+            tracing::debug!(target: "caplet::access", request_id = "r", method = "GET", path = "/a", status = 200, took_us = 9);
+        });
+        assert_eq!(line, "DEBUG GET /a 200 took_us=9 request_id=r\n");
+    }
+
+    #[test]
     fn a_line_of_a_plugin_shows_its_pairs_as_they_are() {
         let line = written(false, || {
             tracing::info!(target: "caplet::plugin", plugin = "notes", fields = "a=1 b=2", "saved");
@@ -180,10 +196,10 @@ mod tests {
     #[test]
     fn nothing_in_a_line_can_forge_another_or_paint_the_terminal() {
         let line = written(false, || {
-            tracing::info!(target: "caplet", path = "\u{1b}[2Ja\nINFO forged", "x\ry");
+            tracing::info!(target: "caplet", file = "\u{1b}[2Ja\nINFO forged", "x\ry");
         });
         assert_eq!(line.lines().count(), 1);
-        assert!(!line.contains('\u{1b}') && line.starts_with("INFO  x\\ry path="), "{line}");
+        assert!(!line.contains('\u{1b}') && line.starts_with("INFO  x\\ry file="), "{line}");
     }
 
     #[test]

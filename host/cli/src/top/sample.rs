@@ -53,8 +53,10 @@ impl Sample {
     }
 }
 
+/// Whether it is about a plugin, or about the host, which has an empty name. What has brackets is a
+/// component that has not said its name yet.
 fn has_plugin(series: &Series) -> bool {
-    series.labels.iter().any(|(name, _)| name == "plugin")
+    series.labels.iter().any(|(name, value)| name == "plugin" && !value.starts_with('('))
 }
 
 impl Counts {
@@ -97,6 +99,7 @@ mod tests {
             caplet_http_request_seconds_bucket{plugin=\"a\",le=\"0.1\"} 8\n\
             caplet_limit_hits_total{plugin=\"a\",limit=\"queue\"} 1\n\
             caplet_limit_hits_total{plugin=\"a\",limit=\"retry\"} 2\n\
+            caplet_instances{plugin=\"(describing)\"} 0\n\
             caplet_loads_total{outcome=\"ok\"} 2\n";
         let sample = Sample::of(&parse(text)).unwrap();
         assert_eq!((sample.connections, sample.requests()), (4.0, 10.0));

@@ -60,12 +60,12 @@ fn totals(view: &View) -> Line<'static> {
     let errors = sum(|row| row.errors_per_second);
     let errors = Span::styled(format!("{} errors/s", number(errors)), warning(errors > 0.0));
     Line::from(vec![
-        Span::raw(format!("{n_plugins} plugins   ")),
-        Span::raw(format!("{} requests/s   ", number(sum(|row| row.requests_per_second)))),
+        Span::raw(format!("{n_plugins} plugins  ")),
+        Span::raw(format!("{} requests/s  ", number(sum(|row| row.requests_per_second)))),
         errors,
-        Span::raw(format!("   CPU {} %", number(sum(|row| row.cpu_percent)))),
-        Span::raw(format!("   memory {}", size(sum(|row| row.memory_bytes)))),
-        Span::raw(format!("   {} connections", number(view.connections()))),
+        Span::raw(format!("  CPU {} %", number(sum(|row| row.cpu_percent)))),
+        Span::raw(format!("  memory {}", size(sum(|row| row.memory_bytes)))),
+        Span::raw(format!("  {:.0} connections", view.connections())),
     ])
 }
 
@@ -122,7 +122,7 @@ fn keys_line(view: &View) -> Line<'static> {
     let keys = [
         ("q", "quit"),
         ("space", pause),
-        ("sort: r", "requests"),
+        ("r", "requests"),
         ("e", "errors"),
         ("l", "latency"),
         ("c", "CPU"),
@@ -156,7 +156,7 @@ mod tests {
     fn everything_fits_a_small_terminal() {
         let lines = lines(&view());
         assert_eq!(lines[0], "caplet top http://127.0.0.1:8080/  every 2 s");
-        assert!(lines[1].starts_with("2 plugins   421 requests/s   2.0 errors/s   CPU 100 %"));
+        assert!(lines[1].starts_with("2 plugins  421 requests/s  2.0 errors/s  CPU 100 %"));
         assert!(lines[1].ends_with("12 connections"), "{}", lines[1]);
         for column in COLUMNS {
             assert!(lines[3].contains(column), "{column} is not in {}", lines[3]);
