@@ -42,6 +42,13 @@ pub struct Generation {
     pub(crate) in_flight: InFlight,
 }
 
+/// A call, and what the guest is asked.
+struct Task {
+    /// Without what is in the request.
+    call: Call,
+    request: Request,
+}
+
 impl Generation {
     /// The plugin's name.
     #[must_use]
@@ -134,34 +141,53 @@ impl Generation {
         let operation = &self.route_info(call.route).operation;
         let span = spans::invocation(&self.context, operation, &call);
         let running = async move {
-            let outcome = self.run(&call, permit).await;
+            let outcome = self.run(call, permit).await;
             drop(in_flight);
             outcome
         };
         Detached::new(running.instrument(span)).await
     }
 
-    async fn run(&self, call: &Call, permit: Permit) -> Result<Answer, Fault> {
+    async fn run(&self, mut call: Call, permit: Permit) -> Result<Answer, Fault> {
         let began = Instant::now();
+        let task = Task { request: self.request(&mut call), call };
         let mut usage = Usage { queue: permit.waited, ..Usage::default() };
-        let mut outcome = self.attempt(call, &mut usage).await;
+        let mut outcome = self.attempt(&task, began, &mut usage).await;
         for _ in 0..RETRIES_MAX {
             match &outcome {
                 Err(fault) if asks_for_retry(fault) => {
                     self.context.metrics.limit_hit("retry");
-                    outcome = self.attempt(call, &mut usage).await;
+                    outcome = self.attempt(&task, Instant::now(), &mut usage).await;
                 }
                 _ => break,
             }
         }
-        self.account(call, &outcome, began.elapsed(), &usage);
+        self.account(&task.call, &outcome, began.elapsed(), &usage);
         outcome
     }
 
+    /// What the guest is asked. The parts that nothing else needs are moved out of the call.
+    fn request(&self, call: &mut Call) -> Request {
+        Request {
+            operation: self.route_info(call.route).operation.clone(),
+            method: call.method.as_str().to_owned(),
+            path: std::mem::take(&mut call.path),
+            parameters: std::mem::take(&mut call.parameters),
+            query: std::mem::take(&mut call.query),
+            headers: std::mem::take(&mut call.headers),
+            body: std::mem::take(&mut call.body).into(),
+        }
+    }
+
     /// Runs the request once.
-    async fn attempt(&self, call: &Call, usage: &mut Usage) -> Result<Answer, Fault> {
-        let mut instance = self.instance(call).await?;
-        let outcome = self.serve(&mut instance, call).await;
+    async fn attempt(
+        &self,
+        task: &Task,
+        began: Instant,
+        usage: &mut Usage,
+    ) -> Result<Answer, Fault> {
+        let mut instance = self.instance(&task.call, began).await?;
+        let outcome = self.serve(&mut instance, task).await;
         usage.cpu += instance.cpu_time();
         usage.store.add(std::mem::take(&mut instance.invocation().store_usage));
         let transaction = instance.invocation().transaction.take();
@@ -197,20 +223,23 @@ impl Generation {
     }
 
     /// A warm instance, or a new one, that has begun the call.
-    async fn instance(&self, call: &Call) -> Result<Instance, Fault> {
+    async fn instance(&self, call: &Call, began: Instant) -> Result<Instance, Fault> {
+        let serving = |began| Invocation::serving(call, self.store_use(call), began, self.limits());
+        if let Some(mut instance) = self.instances.take() {
+            instance.begin(serving(began));
+            return Ok(instance);
+        }
+        // What is rare is put aside, so that the common way stays small.
+        let mut instance = Box::pin(self.start()).await?;
+        instance.begin(serving(Instant::now()));
+        Ok(instance)
+    }
+
+    async fn start(&self) -> Result<Instance, Fault> {
         let limits = self.limits();
         let cpu_budget = Duration::from_millis(limits.cpu_ms_max);
-        let serving =
-            || Invocation::serving(call, self.store_use(call), limits.wall_time(), cpu_budget);
-        let mut instance = match self.instances.take() {
-            Some(instance) => instance,
-            None => {
-                let start = Invocation::describing(limits.wall_time(), cpu_budget);
-                Instance::start(&self.template, self.context.clone(), start).await?
-            }
-        };
-        instance.begin(serving());
-        Ok(instance)
+        let start = Invocation::describing(limits.wall_time(), cpu_budget);
+        Instance::start(&self.template, self.context.clone(), start).await
     }
 
     fn store_use(&self, call: &Call) -> StoreUse {
@@ -221,15 +250,25 @@ impl Generation {
         }
     }
 
-    async fn serve(&self, instance: &mut Instance, call: &Call) -> Result<Answer, Fault> {
-        let Some((key, fingerprint)) = self.idempotency(instance, call) else {
-            return self.handle(instance, call).await;
-        };
+    async fn serve(&self, instance: &mut Instance, task: &Task) -> Result<Answer, Fault> {
+        match self.idempotency(instance, task) {
+            None => self.handle(instance, &task.request).await,
+            Some(key) => Box::pin(self.serve_once(instance, task, key)).await,
+        }
+    }
+
+    /// Runs a request that has an idempotency key, unless it was answered before.
+    async fn serve_once(
+        &self,
+        instance: &mut Instance,
+        task: &Task,
+        (key, fingerprint): (IdempotencyKey, String),
+    ) -> Result<Answer, Fault> {
         let transaction = self.begin(instance).await?;
         if let Some(kept) = transaction.recall(&key).await.map_err(Fault::Store)? {
             return idempotency::replay(&kept, &fingerprint);
         }
-        let answer = self.handle(instance, call).await?;
+        let answer = self.handle(instance, &task.request).await?;
         if answer.status.as_u16() < 400
             && let Some(transaction) = &mut instance.invocation().transaction
         {
@@ -243,7 +282,7 @@ impl Generation {
     fn idempotency(
         &self,
         instance: &mut Instance,
-        call: &Call,
+        Task { call, request }: &Task,
     ) -> Option<(IdempotencyKey, String)> {
         let key = call.idempotency_key.as_ref()?;
         let writes = instance.invocation().store_use == StoreUse::Allowed(Mode::Write);
@@ -256,7 +295,7 @@ impl Generation {
             operation: self.route_info(call.route).operation.clone(),
             key: key.clone(),
         };
-        Some((key, idempotency::fingerprint(call)))
+        Some((key, idempotency::fingerprint(request)))
     }
 
     /// Begins the invocation's transaction before the guest does.
@@ -271,17 +310,8 @@ impl Generation {
     }
 
     /// Calls the guest and checks what it answers.
-    async fn handle(&self, instance: &mut Instance, call: &Call) -> Result<Answer, Fault> {
-        let request = Request {
-            operation: self.route_info(call.route).operation.clone(),
-            method: call.method.as_str().to_owned(),
-            path: call.path.clone(),
-            parameters: call.parameters.clone(),
-            query: call.query.clone(),
-            headers: call.headers.clone(),
-            body: call.body.to_vec(),
-        };
-        let response = instance.handle(&request).await?;
+    async fn handle(&self, instance: &mut Instance, request: &Request) -> Result<Answer, Fault> {
+        let response = instance.handle(request).await?;
         answer::check(response, self.limits())
     }
 

@@ -4,12 +4,13 @@
 //! A kept answer is one line of JSON (fingerprint, status, headers) and then the body as it is.
 
 use bytes::Bytes;
+use caplet_abi::Request;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::fault::Fault;
-use crate::invocation::{Answer, Call};
+use crate::invocation::Answer;
 
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -19,20 +20,20 @@ struct Head {
 }
 
 /// What makes two requests the same: method, path, query and body.
-pub(crate) fn fingerprint(call: &Call) -> String {
+pub(crate) fn fingerprint(request: &Request) -> String {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     };
-    add(call.method.as_str().as_bytes());
-    add(call.path.as_bytes());
-    for (name, value) in &call.query {
+    add(request.method.as_bytes());
+    add(request.path.as_bytes());
+    for (name, value) in &request.query {
         add(name.as_bytes());
         add(value.as_bytes());
     }
     add(&[]);
-    add(&call.body);
+    add(&request.body);
     data_encoding::HEXLOWER.encode(&hash.finalize())
 }
 

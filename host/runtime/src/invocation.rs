@@ -9,6 +9,7 @@ use caplet_store::{Mode, Transaction};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::identity::Identity;
+use crate::limits::Limits;
 use crate::routes::RouteId;
 use crate::usage::StoreUsage;
 
@@ -54,6 +55,9 @@ pub struct Answer {
     pub replayed: bool,
 }
 
+/// Why a guest that describes itself or starts has no store.
+const SERVES_NOBODY: &str = "a plugin that describes itself has no store";
+
 /// What an invocation may do with the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StoreUse {
@@ -83,7 +87,7 @@ pub(crate) struct Invocation {
 }
 
 impl Invocation {
-    /// The invocation of an instance that serves nobody: starting, describing, or idle.
+    /// The invocation of an instance that serves nobody: starting or describing.
     pub(crate) fn describing(wall_time: Duration, cpu_budget: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -94,7 +98,7 @@ impl Invocation {
             began: now,
             deadline: now + wall_time,
             cpu_budget,
-            store_use: StoreUse::Denied("a plugin that describes itself has no store"),
+            store_use: StoreUse::Denied(SERVES_NOBODY),
             transaction: None,
             store_usage: StoreUsage::default(),
             n_host_calls: 0,
@@ -103,21 +107,36 @@ impl Invocation {
         }
     }
 
-    /// The invocation of a routed request.
+    /// The invocation of a routed request that began at `began`.
     pub(crate) fn serving(
         call: &Call,
         store_use: StoreUse,
-        wall_time: Duration,
-        cpu_budget: Duration,
+        began: Instant,
+        limits: &Limits,
     ) -> Self {
         Self {
             request_id: call.request_id.clone(),
             trace_id: call.trace_id.clone(),
             identity: call.identity.clone(),
             tenant: call.tenant.clone(),
+            began,
+            deadline: began + limits.wall_time(),
+            cpu_budget: Duration::from_millis(limits.cpu_ms_max),
             store_use,
+            transaction: None,
+            store_usage: StoreUsage::default(),
+            n_host_calls: 0,
+            log_bytes: 0,
             describing: false,
-            ..Self::describing(wall_time, cpu_budget)
         }
+    }
+
+    /// Takes away whom it is for and what it may do. The ids stay until the next invocation's take
+    /// their place: making empty ones would cost more than all the rest.
+    pub(crate) fn end(&mut self) {
+        self.identity = None;
+        self.transaction = None;
+        self.store_use = StoreUse::Denied(SERVES_NOBODY);
+        self.describing = true;
     }
 }

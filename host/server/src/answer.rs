@@ -16,6 +16,9 @@ use crate::problem::{Answered, allow};
 /// Tells that the answer is that of an earlier request with the same idempotency key.
 const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// The media type of nearly all answers.
+const JSON: &str = "application/json";
+
 /// What a plugin's page may do in a browser: show itself, without scripts, on an origin of its own.
 const STRICT_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 
@@ -45,6 +48,9 @@ pub(crate) fn of_plugin(answer: Answer, authenticated: bool) -> Answered {
 
 /// Whether a browser would run scripts in content of this type: HTML, and all kinds of XML.
 fn may_hold_scripts(media_type: &HeaderValue) -> bool {
+    if media_type == JSON {
+        return false;
+    }
     let holds = |word: &[u8]| {
         media_type.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
     };
@@ -60,7 +66,7 @@ pub(crate) fn content(media_type: &'static str, body: impl Into<Bytes>) -> Answe
 
 /// 200 with JSON, or another status set by the caller.
 pub(crate) fn json(value: &serde_json::Value) -> Answered {
-    content("application/json", value.to_string())
+    content(JSON, value.to_string())
 }
 
 /// Content that a cache may keep and ask about: 304 when the caller has it already.

@@ -26,6 +26,13 @@ impl Lease {
         Self { held: Some(held), writer: Arc::clone(writer), is_committing: false, is_heavy: false }
     }
 
+    /// As [`Self::commit_later`], on this thread, which may block: other tasks leave it first.
+    pub(super) fn commit_here(mut self) {
+        self.is_committing = true;
+        tokio::task::block_in_place(|| self.commit());
+        self.commit_ended();
+    }
+
     /// Commits the batch off the thread, tells its members, and gives the connection on.
     pub(super) fn commit_later(mut self) {
         let runtime = self.writer.runtime().clone();
