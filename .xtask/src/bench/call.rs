@@ -2,7 +2,7 @@
 //! rounds.
 
 use super::{
-    report::{Bar, Report, median},
+    report::{Bar, Report, Unit, median},
     stage::Stage,
 };
 use crate::{
@@ -35,8 +35,9 @@ pub fn run(workspace: &Workspace, stage: &Stage, report: &mut Report) -> Result<
         warm_us.push(warm);
         fresh_us.push(fresh);
     }
-    report.add_time("call, warm instance", median(&warm_us), Bar::AtMost(5.0));
-    report.add_time("call, fresh instance", median(&fresh_us), Bar::AtMost(50.0));
+    let unit = Unit::Microseconds;
+    report.add("call, warm instance", median(&warm_us), unit, Some(Bar::AtMost(5.0)));
+    report.add("call, fresh instance", median(&fresh_us), unit, Some(Bar::AtMost(50.0)));
     Ok(())
 }
 

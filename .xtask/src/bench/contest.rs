@@ -2,6 +2,7 @@
 
 use super::{
     data::Data,
+    django::Django,
     load::{Answer, Load, Measured, ask},
     server::Server,
     stage::Stage,
@@ -17,6 +18,8 @@ pub enum Side {
         command: &'static str,
         wants_database: bool,
     },
+    /// What a Django team would install.
+    Django,
 }
 
 impl Side {
@@ -27,6 +30,7 @@ impl Side {
             Self::Rival { command: "constant", .. } => "axum",
             Self::Rival { command: "list-sqlx", .. } => "axum + sqlx",
             Self::Rival { .. } => "axum + rusqlite",
+            Self::Django => "Django",
         }
     }
 
@@ -37,6 +41,7 @@ impl Side {
             Self::Rival { command, wants_database: true } => {
                 stage.rival(&[command.as_ref(), stage.rivals_database().as_os_str()])
             }
+            Self::Django => Django::of(stage).start(&stage.folder.join("rival.log")),
         }
     }
 }
@@ -45,7 +50,8 @@ impl Side {
 pub struct Contest<'a> {
     pub name: &'static str,
     pub sides: &'a [Side],
-    pub load: Load,
+    /// One for all sides, which then have to answer the same; or one for each.
+    pub loads: Vec<Load>,
     /// The database that each round begins with.
     pub data: Option<&'a Data<'a>>,
     /// The status of each answer.
@@ -62,7 +68,7 @@ impl Contest<'_> {
         for round in 0..stage.rounds {
             for index in turns(round, self.sides.len()) {
                 let side = self.sides[index];
-                let once = self.measure(side, stage, &mut expected);
+                let once = self.measure(index, stage, &mut expected);
                 let once = once.with_context(|| format!("{}: {}", self.name, side.name()))?;
                 println!(
                     "{}, round {} of {}: {}: {:.0} requests/s",
@@ -80,29 +86,29 @@ impl Contest<'_> {
 
     fn measure(
         &self,
-        side: Side,
+        index: usize,
         stage: &Stage,
         expected: &mut Option<Answer>,
     ) -> Result<Measured> {
+        let load = self.loads.get(index).or(self.loads.first()).context("a contest has a load")?;
         if let Some(data) = self.data {
             data.restore()?;
         }
-        let server = side.start(stage)?;
-        let answer = self.answer(&server)?;
+        let server = self.sides[index].start(stage)?;
+        let answer = self.answer(&server, load)?;
         match expected {
-            None => *expected = Some(answer),
-            Some(expected) if *expected != answer => {
+            Some(expected) if self.loads.len() == 1 && *expected != answer => {
                 bail!("it answers {answer:#?}, but another side answers {expected:#?}")
             }
-            Some(_) => {}
+            _ => *expected = Some(answer),
         }
-        let measured = self.load.run(server.url(), stage.seconds, &stage.folder.join("wrk.lua"))?;
+        let measured = load.run(&server, stage.seconds, &stage.folder.join("wrk.lua"))?;
         server.stop()?;
         Ok(measured)
     }
 
-    fn answer(&self, server: &Server) -> Result<Answer> {
-        let request = self.load.requests.first().context("a load has requests")?;
+    fn answer(&self, server: &Server, load: &Load) -> Result<Answer> {
+        let request = load.requests.first().context("a load has requests")?;
         let answer = ask(&ureq::Agent::new_with_defaults(), server.url(), request)?;
         if answer.status != self.status {
             bail!("the status is not {}: {answer:?}", self.status);

@@ -2,6 +2,7 @@
 //! and round, so that all begin with the same file.
 
 use super::{
+    django::Django,
     load::{Request, ask},
     stage::Stage,
 };
@@ -12,10 +13,10 @@ use std::{fs, path::Path, thread};
 pub const POSTS: u32 = 250;
 
 /// How many comments each of them has.
-const COMMENTS_OF_A_POST: u32 = 20;
+pub const COMMENTS_OF_A_POST: u32 = 20;
 
 /// How many write at once, so that it is done sooner.
-const WRITERS: u32 = 16;
+const WRITERS: usize = 16;
 
 /// The text of a comment: about as long as they are, with some Markdown.
 pub fn body(number: u32) -> String {
@@ -36,13 +37,22 @@ pub struct Data<'a> {
 impl<'a> Data<'a> {
     /// Has the host make the database and fill it, and puts it aside.
     pub fn make(stage: &'a Stage) -> Result<Self> {
-        println!("Writing {} comments.", POSTS * COMMENTS_OF_A_POST);
+        Self::with_thread(stage, 0)
+    }
+
+    /// As [`Self::make`], with so many comments on `post:0` besides.
+    pub fn with_thread(stage: &'a Stage, n_in_thread: u32) -> Result<Self> {
+        let of_posts =
+            (1..=POSTS).flat_map(|post| (1..=COMMENTS_OF_A_POST).map(move |n| (post, n)));
+        let of_thread = (1..=n_in_thread).map(|n| (0, n));
+        let comments: Vec<_> = of_posts.chain(of_thread).collect();
+        println!("Writing {} comments.", comments.len());
         let server = stage.host()?;
         let data = Self { stage, token: stage.token()? };
         thread::scope(|scope| {
-            let writer = |first| data.fill((first..=POSTS).step_by(WRITERS as usize), server.url());
+            let shares = comments.chunks(comments.len().div_ceil(WRITERS));
             let writers: Vec<_> =
-                (1..=WRITERS).map(|first| scope.spawn(move || writer(first))).collect();
+                shares.map(|share| scope.spawn(|| data.fill(share, server.url()))).collect();
             writers
                 .into_iter()
                 .try_for_each(|writer| writer.join().unwrap_or_else(|_| bail!("a writer panicked")))
@@ -53,15 +63,14 @@ impl<'a> Data<'a> {
         Ok(data)
     }
 
-    fn fill(&self, posts: impl Iterator<Item = u32>, url: &str) -> Result<()> {
+    /// Writes comments, each by its post and its number there.
+    fn fill(&self, comments: &[(u32, u32)], url: &str) -> Result<()> {
         let agent = ureq::Agent::new_with_defaults();
-        for post in posts {
-            for comment in 1..=COMMENTS_OF_A_POST {
-                let request = self.create(post, &body(post * 100 + comment));
-                let answer = ask(&agent, url, &request)?;
-                if answer.status != 201 {
-                    bail!("a comment was not written: {answer:?}");
-                }
+        for (post, comment) in comments {
+            let request = self.create(*post, &body(post * 100 + comment));
+            let answer = ask(&agent, url, &request)?;
+            if answer.status != 201 {
+                bail!("a comment was not written: {answer:?}");
             }
         }
         Ok(())
@@ -70,20 +79,22 @@ impl<'a> Data<'a> {
     /// The request that writes a comment on a post.
     pub fn create(&self, post: u32, body: &str) -> Request {
         let json = serde_json::json!({ "target": format!("post:{post}"), "body": body });
-        Request::post("/api/comments", json.to_string(), &self.token)
+        Request::post("/api/comments", json.to_string(), format!("Bearer {}", self.token))
     }
 
     /// Gives host and rivals the database as it was. Neither may be running.
     pub fn restore(&self) -> Result<()> {
         let kept = self.stage.folder.join("comments.db");
         put(&kept, &self.stage.data().join("databases/comments.db"))?;
-        put(&kept, &self.stage.rivals_database())
+        put(&kept, &self.stage.rivals_database())?;
+        let django = Django::of(self.stage);
+        if django.kept().exists() { put(&django.kept(), &django.database()) } else { Ok(()) }
     }
 }
 
 /// Copies a database that nobody has open, and waits for the disk, so that no later commit has to
 /// write the copy as well.
-fn put(from: &Path, to: &Path) -> Result<()> {
+pub fn put(from: &Path, to: &Path) -> Result<()> {
     let context = || format!("cannot copy {} to {}", from.display(), to.display());
     fs::create_dir_all(to.parent().with_context(context)?)?;
     for ending in ["-wal", "-shm"] {

@@ -5,10 +5,17 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::{fs, path::Path, process::Stdio};
 
+use super::server::Server;
 use crate::command::{output, program};
 
 /// How long a side is loaded before it is measured, in seconds.
 const WARM_UP_SECONDS: u32 = 1;
+
+/// How long an answer may take before it counts as none, in seconds.
+const PATIENCE_SECONDS: u32 = 60;
+
+/// Where a posted text has [`NUMBER`], each request has another number of as many digits.
+pub const NUMBER: &str = "@--a-new-number--@";
 
 /// Threads of the load generator. More would take the time of the side that is measured.
 const THREADS_MAX: u32 = 2;
@@ -23,11 +30,25 @@ done = function(summary, latency, requests)
 end
 "#;
 
+/// Gives each thread of `wrk` a number of its own.
+const THREADS: &str = r"
+local threads = 0
+setup = function(thread)
+  threads = threads + 1
+  thread:set('id', threads)
+end
+";
+
+/// The next request with a number that no other has: of the run, of the thread, of the request. It is
+/// as long as [`NUMBER`], so that the length of the body stays.
+const NUMBERED: &str = r"(requests[turn % #requests + 1]:gsub('@%-%-a%-new%-number%-%-@',
+    string.format('%010d%01d%07d', os.time(), id, turn)))";
+
 /// What all sides are asked.
 #[derive(Debug, Clone)]
 pub struct Request {
     path: String,
-    /// JSON and a token, for a POST.
+    /// JSON and who posts it, for a POST.
     posted: Option<(String, String)>,
 }
 
@@ -37,9 +58,9 @@ impl Request {
         Self { path: path.to_owned(), posted: None }
     }
 
-    /// A POST of JSON with a token.
-    pub fn post(path: &str, json: String, token: &str) -> Self {
-        Self { path: path.to_owned(), posted: Some((json, token.to_owned())) }
+    /// A POST of JSON with what stands in `Authorization`.
+    pub fn post(path: &str, json: String, authorization: String) -> Self {
+        Self { path: path.to_owned(), posted: Some((json, authorization)) }
     }
 }
 
@@ -66,14 +87,14 @@ pub fn ask(agent: &ureq::Agent, url: &str, request: &Request) -> Result<Answer> 
     let url = format!("{url}{}", request.path);
     let answer = match &request.posted {
         None => agent.get(&url).config().http_status_as_error(false).build().call(),
-        Some((json, token)) => agent
+        Some((json, authorization)) => agent
             .post(&url)
             .config()
             .http_status_as_error(false)
             .build()
             .header("content-type", "application/json")
-            .header("authorization", format!("Bearer {token}"))
-            .send(json),
+            .header("authorization", authorization)
+            .send(json.replace(NUMBER, "0")),
     };
     let mut answer = answer.with_context(|| format!("{url} is not answered"))?;
     let status = answer.status().as_u16();
@@ -96,6 +117,8 @@ pub struct Load {
 pub struct Measured {
     pub requests_per_s: f64,
     pub p99_ms: f64,
+    /// Of all processes of the side, after the load.
+    pub memory_mib: f64,
 }
 
 /// The line of [`DONE`].
@@ -112,20 +135,23 @@ impl Load {
     ///
     /// # Errors
     /// When a single request fails or is answered with an error.
-    pub fn run(&self, url: &str, seconds: u32, script: &Path) -> Result<Measured> {
+    pub fn run(&self, server: &Server, seconds: u32, script: &Path) -> Result<Measured> {
         fs::write(script, self.script())?;
-        let url = format!("{url}{}", self.requests.first().context("a load has requests")?.path);
+        let path = &self.requests.first().context("a load has requests")?.path;
+        let url = format!("{}{path}", server.url());
         self.wrk(&url, WARM_UP_SECONDS, script)?;
         let summary = self.wrk(&url, seconds, script)?;
         let time_s = summary.time_us as f64 / 1e6;
         let requests_per_s = summary.requests as f64 / time_s;
-        Ok(Measured { requests_per_s, p99_ms: summary.p99_us / 1e3 })
+        let memory_mib = server.memory()?.proportional_kib as f64 / 1024.0;
+        Ok(Measured { requests_per_s, p99_ms: summary.p99_us / 1e3, memory_mib })
     }
 
     fn wrk(&self, url: &str, seconds: u32, script: &Path) -> Result<Summary> {
         let mut command = program("wrk");
         command.arg(format!("-t{}", THREADS_MAX.min(self.connections)));
         command.arg(format!("-c{}", self.connections)).arg(format!("-d{seconds}s"));
+        command.arg("--timeout").arg(format!("{PATIENCE_SECONDS}s"));
         let text = output(command.arg("-s").arg(script).arg(url).stdin(Stdio::null()))?;
         let summary = summary(&text)?;
         if summary.failed > 0 || summary.requests == 0 {
@@ -141,20 +167,22 @@ impl Load {
             return DONE.to_owned();
         }
         let formats = self.requests.iter().map(|request| {
-            let (json, token) = request.posted.as_ref().map_or(("", ""), |(j, t)| (j, t));
+            let (json, who) = request.posted.as_ref().map_or(("", ""), |(j, w)| (j, w));
             format!(
                 "  requests[#requests + 1] = wrk.format('POST', {}, {{['content-type'] = \
                  'application/json', ['authorization'] = {}}}, {})\n",
                 lua(&request.path),
-                lua(&format!("Bearer {token}")),
+                lua(who),
                 lua(json)
             )
         });
         let formats: String = formats.collect();
+        let has_numbers = formats.contains(NUMBER);
+        let asked = if has_numbers { NUMBERED } else { "requests[turn % #requests + 1]" };
         format!(
-            "local requests, turn = {{}}, 0\n\
+            "{THREADS}local requests, turn = {{}}, 0\n\
              init = function(arguments)\n{formats}end\n\
-             request = function()\n  turn = turn % #requests + 1\n  return requests[turn]\nend\n\
+             request = function()\n  turn = turn + 1\n  return {asked}\nend\n\
              {DONE}"
         )
     }
@@ -179,7 +207,7 @@ fn lua(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Load, Request, lua, summary};
+    use super::{Answer, Load, NUMBER, NUMBERED, Request, lua, summary};
     use serde_json::json;
 
     #[test]
@@ -198,8 +226,17 @@ mod tests {
     fn only_what_is_posted_needs_a_function() {
         let load = |request| Load { requests: vec![request], connections: 1 }.script();
         assert!(!load(Request::get("/a")).contains("request = "));
-        let script = load(Request::post("/a", "{\"b\":1}".to_owned(), "t"));
+        let post = |json: &str| Request::post("/a", json.to_owned(), "Bearer t".to_owned());
+        let script = load(post("{\"b\":1}"));
         assert!(script.contains("'Bearer t'") && script.contains("'{\"b\":1}'"), "{script}");
+        assert!(!script.contains("gsub") && load(post(NUMBER)).contains("gsub"));
+    }
+
+    #[test]
+    fn a_number_takes_the_place_of_as_many_characters() {
+        assert_eq!(NUMBER.len(), 10 + 1 + 7);
+        assert_eq!(NUMBER.replace('-', "%-"), "@%-%-a%-new%-number%-%-@");
+        assert!(NUMBERED.contains(&NUMBER.replace('-', "%-")));
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //!
 //! - `stage`: what is built and where it runs; `server`: one side as a child process.
 //! - `data`: the comments in the database; `load`: requests, answers, and `wrk`.
-//! - `contest`: sides in turns; `benchmarks`: which there are; `call`: the one without HTTP.
+//! - `contest`: sides in turns; `benchmarks`: which there are; `call`: the one without HTTP;
+//!   `rest`: starting, and doing nothing.
+//! - `django`: the rival that is installed and not written; `memory`: what processes hold.
 //! - `report`: the table and `results.json`.
 //!
 //! The hand-written sides are in `tests/rivals`.
@@ -15,9 +17,12 @@ mod benchmarks;
 mod call;
 mod contest;
 mod data;
+mod django;
 mod load;
 mod machine;
+mod memory;
 mod report;
+mod rest;
 mod server;
 mod stage;
 
@@ -37,14 +42,15 @@ pub struct Options {
     /// How long each side is measured in a round, in seconds.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: u32,
-    /// Which to run [default: all].
-    benchmarks: Vec<Benchmark>,
+    /// Which to run, separated by commas [default: all].
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Benchmark>,
 }
 
 /// Builds everything, runs the benchmarks, prints their figures and writes them to
 /// `bench/results.json` in the target directory.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let chosen = match &options.benchmarks[..] {
+    let chosen = match &options.only[..] {
         [] => Benchmark::value_variants(),
         chosen => chosen,
     };

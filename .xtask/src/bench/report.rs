@@ -33,9 +33,22 @@ impl Bar {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
-    /// The host's throughput over a rival's.
+    /// The host's over a rival's: throughput or memory.
     Ratio,
     Microseconds,
+    Milliseconds,
+    Mebibytes,
+}
+
+impl Unit {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Ratio => "×",
+            Self::Microseconds => "µs",
+            Self::Milliseconds => "ms",
+            Self::Mebibytes => "MiB",
+        }
+    }
 }
 
 /// What a benchmark is about.
@@ -57,6 +70,8 @@ struct Series {
     requests_per_s: f64,
     /// Median of the rounds' 99th percentiles.
     p99_ms: f64,
+    /// Median of what its processes held after each round.
+    memory_mib: f64,
     /// What each round gave, in their order.
     rounds_requests_per_s: Vec<f64>,
 }
@@ -86,54 +101,50 @@ impl Report {
         })
     }
 
-    /// Adds a time in microseconds.
-    pub fn add_time(&mut self, benchmark: &str, time_us: f64, bar: Bar) {
-        self.add(benchmark.to_owned(), time_us, Unit::Microseconds, Some(bar));
-    }
-
     /// Adds all sides of a contest, and the first one's ratio to each other one with its bar.
     pub fn compare(
         &mut self,
         contest: &Contest<'_>,
         bars: &[Option<Bar>],
-        measured: Vec<Vec<Measured>>,
+        measured: &[Vec<Measured>],
     ) {
         let sides = contest.sides.iter().zip(measured);
         let series: Vec<_> =
-            sides.map(|(side, rounds)| Series::new(contest.name, side.name(), &rounds)).collect();
+            sides.map(|(side, rounds)| Series::new(contest.name, side.name(), rounds)).collect();
         if let [first, others @ ..] = &series[..] {
             for (other, bar) in others.iter().zip(bars) {
                 let benchmark = format!("{}: {} / {}", contest.name, first.side, other.side);
-                self.add(benchmark, first.requests_per_s / other.requests_per_s, Unit::Ratio, *bar);
+                let ratio = first.requests_per_s / other.requests_per_s;
+                self.add(&benchmark, ratio, Unit::Ratio, *bar);
             }
         }
         self.series.extend(series);
     }
 
-    fn add(&mut self, benchmark: String, value: f64, unit: Unit, bar: Option<Bar>) {
+    /// Adds a figure.
+    pub fn add(&mut self, benchmark: &str, value: f64, unit: Unit, bar: Option<Bar>) {
         let met = bar.map(|bar| bar.is_met(value));
-        self.figures.push(Figure { benchmark, value, unit, bar, met });
+        self.figures.push(Figure { benchmark: benchmark.to_owned(), value, unit, bar, met });
     }
 
     /// Two tables in Markdown: the figures with their bars, and what each side did.
     pub fn table(&self) -> String {
-        let mut text = String::from("| figure | measured | bar | met |\n|---|---|---|---|\n");
+        let mut text = String::from("| figure | measured | bar | |\n|---|---|---|---|\n");
         for figure in &self.figures {
-            let value = match figure.unit {
-                Unit::Ratio => format!("{:.2} ×", figure.value),
-                Unit::Microseconds => format!("{:.2} µs", figure.value),
-            };
+            let value = format!("{:.2} {}", figure.value, figure.unit.text());
             let bar = figure.bar.map_or_else(String::new, Bar::text);
-            let met = figure.met.map_or("", |met| if met { "yes" } else { "no" });
+            let met = figure.met.map_or("", |met| if met { "ok" } else { "missed" });
             line(&mut text, &[&figure.benchmark, &value, &bar, met]);
         }
         if !self.series.is_empty() {
-            text.push_str("\n| benchmark | side | requests/s | p99 |\n|---|---|---|---|\n");
+            text.push_str("\n| benchmark | side | requests/s | p99 | memory |\n");
+            text.push_str("|---|---|---|---|---|\n");
         }
         for series in &self.series {
             let rate = format!("{:.0}", series.requests_per_s);
             let p99 = format!("{:.2} ms", series.p99_ms);
-            line(&mut text, &[series.benchmark, series.side, &rate, &p99]);
+            let memory = format!("{:.0} MiB", series.memory_mib);
+            line(&mut text, &[series.benchmark, series.side, &rate, &p99, &memory]);
         }
         if let Some(commit_us) = self.commit_us {
             // Writing to a text cannot fail.
@@ -155,12 +166,12 @@ impl Report {
 impl Series {
     fn new(benchmark: &'static str, side: &'static str, rounds: &[Measured]) -> Self {
         let rates: Vec<f64> = rounds.iter().map(|round| round.requests_per_s).collect();
-        let p99s: Vec<f64> = rounds.iter().map(|round| round.p99_ms).collect();
         Self {
             benchmark,
             side,
             requests_per_s: median(&rates),
-            p99_ms: median(&p99s),
+            p99_ms: median_of(rounds, |round| round.p99_ms),
+            memory_mib: median_of(rounds, |round| round.memory_mib),
             rounds_requests_per_s: rates,
         }
     }
@@ -168,6 +179,11 @@ impl Series {
 
 fn line(text: &mut String, cells: &[&str]) {
     text.push_str(&format!("| {} |\n", cells.join(" | ")));
+}
+
+/// The median of one value of each round.
+pub fn median_of(rounds: &[Measured], value: impl Fn(&Measured) -> f64) -> f64 {
+    median(&rounds.iter().map(value).collect::<Vec<_>>())
 }
 
 /// The middle value; of an even number of values the mean of the two in the middle; 0 of none.

@@ -1,6 +1,7 @@
 //! One side as a child process: started, asked, ended. It is in this program's process group, so that
 //! Ctrl-C ends both.
 
+use super::memory::{self, Memory};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
@@ -62,6 +63,11 @@ impl Server {
             thread::sleep(POLL_TIME);
         }
         Ok(())
+    }
+
+    /// What it and the processes it started hold.
+    pub fn memory(&self) -> Result<Memory> {
+        memory::of_tree(self.child.id())
     }
 
     /// Asks it to end, and waits until it has: what it wrote is in its files then.

@@ -12,12 +12,17 @@ use rustix::process::geteuid;
 use std::{ffi::OsStr, fs, path::PathBuf};
 
 /// Signs the tokens that all sides take.
-const SECRET: &str = "only-for-benchmarks-on-the-loopback-interface";
+pub const SECRET: &str = "only-for-benchmarks-on-the-loopback-interface";
+
+/// The plugins that come with the host.
+pub const COMMENTS: &str = "comments";
 
 /// Everything that is ready to be run.
 pub struct Stage {
     /// The folder of the benchmarks.
     pub folder: PathBuf,
+    /// The root of the repository.
+    pub root: PathBuf,
     /// The folder of all guests.
     pub guests: PathBuf,
     /// How often each side is measured.
@@ -39,6 +44,7 @@ impl Stage {
         }
         fs::create_dir_all(&folder).context("cannot make the folder of the benchmarks")?;
         let stage = Self {
+            root: workspace.root().into(),
             guests: guests::collect(workspace)?,
             caplet: host_binary::build(workspace, true)?,
             rivals: build_rivals(workspace)?,
@@ -46,11 +52,20 @@ impl Stage {
             seconds: options.seconds,
             folder,
         };
-        stage.install(&["comments", "constant-json"])?;
+        stage.install_all()?;
         Ok(stage)
     }
 
-    fn install(&self, names: &[&str]) -> Result<()> {
+    /// Puts all plugins that any benchmark asks into the host's plugin folder.
+    pub fn install_all(&self) -> Result<()> {
+        self.install(&[COMMENTS, "constant-json"])
+    }
+
+    /// Puts these plugins, and no others, into the host's plugin folder.
+    pub fn install(&self, names: &[&str]) -> Result<()> {
+        if self.plugins().exists() {
+            fs::remove_dir_all(self.plugins())?;
+        }
         fs::create_dir(self.plugins())?;
         for name in names {
             let file = format!("{name}.wasm");
@@ -72,13 +87,18 @@ impl Stage {
 
     /// Starts the host with the settings it has by default, and waits until it is ready.
     pub fn host(&self) -> Result<Server> {
+        let mut server = self.start_host(&[])?;
+        server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    /// Starts the host with other settings than the default, if any, and waits until it listens.
+    pub fn start_host(&self, settings: &[(&str, &OsStr)]) -> Result<Server> {
         let mut command = program(&self.caplet);
         command.arg("serve").env("CAPLET_LISTEN", "127.0.0.1:0");
         command.env("CAPLET_DATA", self.data()).env("CAPLET_PLUGINS", self.plugins());
-        command.env("CAPLET_AUTH__HS256_SECRET", SECRET);
-        let mut server = Server::start(&mut command, &self.folder.join("host.log"))?;
-        server.wait_until_ready()?;
-        Ok(server)
+        command.env("CAPLET_AUTH__HS256_SECRET", SECRET).envs(settings.iter().copied());
+        Server::start(&mut command, &self.folder.join("host.log"))
     }
 
     /// Starts a rival.
