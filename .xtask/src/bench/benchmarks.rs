@@ -9,6 +9,7 @@ use super::{
     report::{Bar, Report, Unit, median_of},
     rest,
     stage::Stage,
+    tags,
 };
 use crate::workspace::Workspace;
 use anyhow::Result;
@@ -44,6 +45,8 @@ pub enum Benchmark {
     Create,
     /// A thread of 10 000 comments.
     Thread,
+    /// 100 000 tags and a million taggings.
+    Tags,
     /// The same lists and comments by Django.
     Django,
     /// From the start of the program to its first answer.
@@ -61,6 +64,7 @@ impl Benchmark {
             Self::List => list(stage, report),
             Self::Create => create(stage, report),
             Self::Thread => thread(stage, report),
+            Self::Tags => tags::run(stage, report),
             Self::Django => against_django(stage, report),
             Self::Start => rest::start(stage, report),
             Self::Idle => rest::idle(stage, report),

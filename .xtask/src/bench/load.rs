@@ -64,6 +64,22 @@ impl Request {
     }
 }
 
+impl Request {
+    /// The line of Lua that adds it to those of a load.
+    fn script(&self) -> String {
+        let path = lua(&self.path);
+        let format = match &self.posted {
+            None => format!("'GET', {path}"),
+            Some((json, who)) => format!(
+                "'POST', {path}, {{['content-type'] = 'application/json', ['authorization'] = {}}}, {}",
+                lua(who),
+                lua(json)
+            ),
+        };
+        format!("  requests[#requests + 1] = wrk.format({format})\n")
+    }
+}
+
 /// What a side answered.
 #[derive(Debug, PartialEq)]
 pub struct Answer {
@@ -163,20 +179,10 @@ impl Load {
     /// What `wrk` is told in Lua. Without a function `request` it sends the same bytes again and
     /// again, which costs it least.
     fn script(&self) -> String {
-        if self.requests.iter().all(|request| request.posted.is_none()) {
+        if matches!(&self.requests[..], [Request { posted: None, .. }]) {
             return DONE.to_owned();
         }
-        let formats = self.requests.iter().map(|request| {
-            let (json, who) = request.posted.as_ref().map_or(("", ""), |(j, w)| (j, w));
-            format!(
-                "  requests[#requests + 1] = wrk.format('POST', {}, {{['content-type'] = \
-                 'application/json', ['authorization'] = {}}}, {})\n",
-                lua(&request.path),
-                lua(who),
-                lua(json)
-            )
-        });
-        let formats: String = formats.collect();
+        let formats: String = self.requests.iter().map(Request::script).collect();
         let has_numbers = formats.contains(NUMBER);
         let asked = if has_numbers { NUMBERED } else { "requests[turn % #requests + 1]" };
         format!(
@@ -223,9 +229,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_posted_needs_a_function() {
+    fn only_one_request_without_a_body_needs_no_function() {
         let load = |request| Load { requests: vec![request], connections: 1 }.script();
         assert!(!load(Request::get("/a")).contains("request = "));
+        let requests = ["/a", "/b"].map(Request::get).into();
+        assert!(Load { requests, connections: 1 }.script().contains("wrk.format('GET', '/b')"));
         let post = |json: &str| Request::post("/a", json.to_owned(), "Bearer t".to_owned());
         let script = load(post("{\"b\":1}"));
         assert!(script.contains("'Bearer t'") && script.contains("'{\"b\":1}'"), "{script}");

@@ -6,8 +6,8 @@
 //!
 //! - `stage`: what is built and where it runs; `server`: one side as a child process.
 //! - `data`: the comments in the database; `load`: requests, answers, and `wrk`.
-//! - `contest`: sides in turns; `benchmarks`: which there are; `call`: the one without HTTP;
-//!   `rest`: starting, and doing nothing.
+//! - `contest`: sides in turns; `benchmarks`: which there are; `call`: the one without HTTP; `tags`:
+//!   the one with a million taggings; `rest`: starting, and doing nothing.
 //! - `django`: the rival that is installed and not written; `memory`: what processes hold.
 //! - `report`: the table and `results.json`.
 //!
@@ -25,6 +25,7 @@ mod report;
 mod rest;
 mod server;
 mod stage;
+mod tags;
 
 use crate::workspace::Workspace;
 use anyhow::Result;

@@ -9,13 +9,18 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use rustix::process::geteuid;
-use std::{ffi::OsStr, fs, path::PathBuf};
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// Signs the tokens that all sides take.
 pub const SECRET: &str = "only-for-benchmarks-on-the-loopback-interface";
 
 /// The plugins that come with the host.
 pub const COMMENTS: &str = "comments";
+pub const TAGS: &str = "tags";
 
 /// Everything that is ready to be run.
 pub struct Stage {
@@ -115,6 +120,12 @@ impl Stage {
         let text = output(command.env("CAPLET_AUTH__HS256_SECRET", SECRET))?;
         let token = text.lines().map(str::trim).rfind(|line| !line.is_empty());
         Ok(token.context("the host made no token")?.to_owned())
+    }
+
+    /// Runs the statements of a file on the database of a plugin that does not run.
+    pub fn fill(&self, plugin: &str, statements: &Path) -> Result<()> {
+        let database = self.data().join(format!("databases/{plugin}.db"));
+        run(program(&self.rivals).arg("fill").args([database.as_path(), statements]))
     }
 
     /// How long one commit takes here, in microseconds.

@@ -39,6 +39,8 @@ enum Rival {
         #[arg(long, env = "RIVAL_SECRET")]
         secret: String,
     },
+    /// No server: runs the statements of a file on a database.
+    Fill { database: PathBuf, statements: PathBuf },
     /// No server: prints how many microseconds one small commit takes in a folder, as a median.
     Commit { folder: PathBuf },
 }
@@ -50,6 +52,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Rival::ListSqlx { database } => list_sqlx::router(&database).await?,
         Rival::ListRusqlite { database } => list_rusqlite::router(&database)?,
         Rival::Create { database, secret } => create::router(&database, &secret)?,
+        Rival::Fill { database, statements } => {
+            let statements = std::fs::read_to_string(statements)?;
+            return Ok(rusqlite::Connection::open(database)?.execute_batch(&statements)?);
+        }
         Rival::Commit { folder } => {
             println!("{:.1}", commit::median_us(&folder)?);
             return Ok(());
