@@ -157,6 +157,9 @@ impl Load {
         let url = format!("{}{path}", server.url());
         self.wrk(&url, WARM_UP_SECONDS, script)?;
         let summary = self.wrk(&url, seconds, script)?;
+        if summary.requests == 0 {
+            bail!("{url} answered nothing in {seconds} s");
+        }
         let time_s = summary.time_us as f64 / 1e6;
         let requests_per_s = summary.requests as f64 / time_s;
         let memory_mib = server.memory()?.proportional_kib as f64 / 1024.0;
@@ -170,7 +173,7 @@ impl Load {
         command.arg("--timeout").arg(format!("{PATIENCE_SECONDS}s"));
         let text = output(command.arg("-s").arg(script).arg(url).stdin(Stdio::null()))?;
         let summary = summary(&text)?;
-        if summary.failed > 0 || summary.requests == 0 {
+        if summary.failed > 0 {
             bail!("{} of {} requests to {url} failed", summary.failed, summary.requests);
         }
         Ok(summary)
