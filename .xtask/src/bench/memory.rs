@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn counts_what_a_process_started() {
         let mut shell = Command::new("sh")
-            .args(["-c", "sh -c 'read line' & read line"])
+            .args(["-c", "sleep 600 & read line; kill $!"])
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
