@@ -48,7 +48,9 @@ walks! {
     observability_runs "docs/observability.md";
     performance_runs "docs/performance.md";
     sql_runs "docs/sql.md";
+    tags_runs "docs/tags.md";
     comments_runs "plugins/comments/README.md";
+    tags_readme_runs "plugins/tags/README.md";
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! - `sh` runs, and must succeed, in a folder of the page's own, against a host of the page's own:
 //!   `CAPLET_URL` is its address, `CAPLET_TOKEN` a token. A plugin that was put into `plugins` is
-//!   loaded before the page goes on. `comments` and `hello` are there, except on a page that builds
+//!   loaded before the page goes on. `comments`, `hello` and `tags` are there, except on a page that builds
 //!   a plugin.
 //! - `json` is the shape of what the last command printed. A problem document says that it fails.
 //! - `toml` is a configuration: the host is started again with it. `toml Cargo.toml` is a file.
@@ -77,6 +77,7 @@ impl Walk {
         } else {
             place.install("comments", "comments.wasm");
             place.install("hello", "hello.wasm");
+            place.install("tags", "tags.wasm");
             Workshop::temporary(&place)
         };
         Self { place, workshop, notebook: Notebook::new().await, host: None, settings: Vec::new() }
