@@ -2,4 +2,5 @@
 //! tests, browsers. A topic is a folder with its scripts and the tests that run them.
 
 mod openapi;
+mod tags;
 mod telemetry;

@@ -28,6 +28,10 @@ const LIMIT_MAX: usize = 50;
 const RANKED_MAX: u32 = 1_000;
 /// How many of the most used tags are looked through.
 const MOST_USED_MAX: u32 = 20_000;
+/// In how many letters swapped and superfluous ones are looked for by themselves.
+const SLIPS_LETTERS_MAX: usize = 16;
+/// How many names are taken for each such slip.
+const NAMES_PER_SLIP_MAX: u32 = 10;
 
 /// What was typed.
 #[derive(Debug, Deserialize, JsonSchema, Validate)]
@@ -171,7 +175,10 @@ fn most_used(start: &str, end: &str, limit: usize) -> Result<Vec<Found>, Problem
 
 /// Names that would begin with what was typed but for a few errors, those with fewest first.
 fn near(typed: &str, letters: &[char]) -> Result<Vec<(usize, Found)>, Problem> {
-    let tags = gram::near(typed)?;
+    let mut tags = gram::near(typed)?;
+    tags.extend(without_slips(letters)?);
+    tags.sort_unstable();
+    tags.dedup();
     if tags.is_empty() {
         return Ok(Vec::new());
     }
@@ -193,6 +200,55 @@ fn near(typed: &str, letters: &[char]) -> Result<Vec<(usize, Found)>, Problem> {
     Ok(near)
 }
 
+/// The tags of names that begin with what was typed but for two letters that are swapped or one too
+/// many. In short words such a slip leaves no piece of three letters as it was.
+fn without_slips(letters: &[char]) -> Result<Vec<i64>, Problem> {
+    let mut statement = Statement::new("SELECT m.tag FROM (");
+    for (place, meant) in meant_by(letters).iter().enumerate() {
+        statement.push(if place == 0 { "" } else { " UNION ALL " });
+        statement.push("SELECT s.tag FROM (SELECT n.tag FROM names n WHERE n.tenant = $tenant");
+        statement.push(" AND n.folded >= ").bind(meant).push(" AND n.folded < ");
+        statement.bind(format!("{meant}\u{10ffff}")).push(" ORDER BY n.folded LIMIT ");
+        statement.bind(NAMES_PER_SLIP_MAX).push(") s");
+    }
+    Ok(statement.push(") m").query()?)
+}
+
+/// What may have been meant: with neighbours swapped, and with one letter less.
+fn meant_by(letters: &[char]) -> BTreeSet<String> {
+    let places = 0..letters.len().min(SLIPS_LETTERS_MAX);
+    let swapped = places.clone().skip(1).map(|place| {
+        let mut letters = letters.to_vec();
+        letters.swap(place - 1, place);
+        letters.into_iter().collect()
+    });
+    let shorter = places.map(|place| {
+        let (before, after) = letters.split_at(place);
+        before.iter().chain(&after[1..]).collect()
+    });
+    swapped.chain(shorter).collect()
+}
+
 fn as_limit(limit: usize) -> u32 {
     u32::try_from(limit).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_swapped_and_superfluous_letters() {
+        let meant = Vec::from_iter(meant_by(&['r', 's', 'u']));
+        assert_eq!(meant, ["rs", "ru", "rus", "sru", "su"]);
+        // The store takes 50 of them in one statement.
+        assert!(meant_by(&['a'; 64]).len() <= 31);
+        let letters: Vec<char> = ('a'..='z').collect();
+        assert_eq!(meant_by(&letters).len(), 31);
+    }
+
+    #[test]
+    fn short_texts_are_forgiven_less() {
+        assert_eq!([2, 3, 5, 6].map(errors_max), [0, 1, 1, 2]);
+    }
 }
