@@ -24,15 +24,8 @@ async fn what_is_no_json_is_400() {
     let host = host().await;
     let world = World::populate(&host, "default").await;
     let before = stored(&host, "default").await;
-    let malformed: [&[u8]; 7] = [
-        b"",
-        b"{",
-        b"nope",
-        b"{'name':'a'}",
-        b"\xff\xfe",
-        b"{\"name\":\"\xff\"}",
-        b"{\"name\":\"\\ud800\"}",
-    ];
+    let malformed: [&[u8]; 6] =
+        [b"", b"{", b"nope", b"{'name':'a'}", b"\xff\xfe", b"{\"name\":\"\xff\"}"];
     for example in with_bodies(&world) {
         for body in malformed {
             let answer = example.send_raw(&host, "application/json", body.to_vec()).await;
