@@ -1,6 +1,6 @@
 //! Settings from the environment: `CAPLET_LIMITS__CPU_MS_MAX=50` is `limits.cpu_ms_max = 50`. Two
-//! underscores go one level down; what follows `CAPLET_PLUGIN__` is a plugin's name, in which an
-//! underscore stands for a hyphen, as it does in the name of a header.
+//! underscores go one level down; what follows `CAPLET_PLUGIN__` or `CAPLET_SERVICES__` is a name, in
+//! which an underscore stands for a hyphen, as it does in the name of a header.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use figment::{Metadata, Profile, Provider};
 const PREFIX: &str = "CAPLET_";
 
 /// The first parts of the keys that exist.
-const TABLES: [&str; 8] =
-    ["auth", "http", "engine", "limits", "roles", "plugin", "log", "telemetry"];
+const TABLES: [&str; 9] =
+    ["auth", "http", "engine", "limits", "roles", "plugin", "services", "log", "telemetry"];
 const SINGLE: [&str; 3] = ["listen", "data", "plugins"];
 
 /// Keys whose values are texts, whatever they look like: `1234` is a secret, too.
@@ -27,6 +27,19 @@ const TEXTS: [&str; 11] = [
     "log.format",
     "telemetry.endpoint",
     "telemetry.service_name",
+];
+
+/// The same for what is set of a service, wherever it stands there.
+const TEXTS_OF_SERVICES: [&str; 9] = [
+    "url",
+    "title",
+    "host",
+    "username",
+    "header",
+    "secret",
+    "secret_file",
+    "secret_env",
+    "tls_ca_file",
 ];
 
 /// Variables of the same prefix that are no settings, but known: the log's filter, the file, and what
@@ -89,7 +102,9 @@ fn key(name: &str) -> Vec<String> {
     let name = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
     let mut parts: Vec<String> = name.split("__").map(str::to_owned).collect();
     match parts.as_mut_slice() {
-        [first, name, ..] if first == "plugin" => *name = name.replace('_', "-"),
+        [first, name, ..] if ["plugin", "services"].contains(&first.as_str()) => {
+            *name = name.replace('_', "-");
+        }
         [first, second, name] if is_header(first, second) => *name = name.replace('_', "-"),
         _ => {}
     }
@@ -107,10 +122,17 @@ fn variable(path: &[&str]) -> String {
 /// A value in the notation of the configuration file; what is none of its notations is a text.
 fn value(key: &[String], text: &str) -> Value {
     let is_header = matches!(key, [first, second, _] if is_header(first, second));
-    if is_header || TEXTS.contains(&key.join(".").as_str()) {
+    if is_header || is_text(key) {
         return Value::from(text);
     }
     text.parse().unwrap_or_else(|_| Value::from(text))
+}
+
+fn is_text(key: &[String]) -> bool {
+    match key {
+        [first, .., last] if first == "services" => TEXTS_OF_SERVICES.contains(&last.as_str()),
+        key => TEXTS.contains(&key.join(".").as_str()),
+    }
 }
 
 fn insert(table: &mut Dict, key: &[String], value: Value) {
@@ -156,6 +178,8 @@ mod tests {
             ("CAPLET_LIMITS__CPU_MS_MAX", "50"),
             ("CAPLET_PLUGIN__RATE_LIMIT__SETTINGS__WINDOW_S", "7"),
             ("CAPLET_AUTH__HS256_SECRET", "0123"),
+            ("CAPLET_SERVICES__OLD_SHOP__CREDENTIALS__SECRET", "0123"),
+            ("CAPLET_SERVICES__OLD_SHOP__RETRY__RETRIES_MAX", "1"),
             ("HOME", "/root"),
         ]);
         let data = environment.data().unwrap();
@@ -165,7 +189,9 @@ mod tests {
         assert_eq!(at("limits.cpu_ms_max").to_u128(), Some(50));
         assert_eq!(at("plugin.rate-limit.settings.window_s").to_u128(), Some(7));
         assert_eq!(at("auth.hs256_secret").as_str(), Some("0123"));
-        assert_eq!(table.len(), 4);
+        assert_eq!(at("services.old-shop.credentials.secret").as_str(), Some("0123"));
+        assert_eq!(at("services.old-shop.retry.retries_max").to_u128(), Some(1));
+        assert_eq!(table.len(), 5);
     }
 
     #[test]

@@ -89,7 +89,8 @@ fn announce(address: std::io::Result<SocketAddr>) -> Result<(), Failure> {
 
 fn cannot_start(error: &Error) -> Failure {
     match error {
-        Error::Secret(secret::Error::TooShort { .. } | secret::Error::Twice) => {
+        Error::Service(_)
+        | Error::Secret(secret::Error::TooShort { .. } | secret::Error::Twice) => {
             Failure::usage(error.to_string())
         }
         _ => Failure::run_time(error.to_string()),

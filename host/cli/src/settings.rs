@@ -8,6 +8,7 @@ use caplet_runtime::interfaces::RIGHTS;
 use caplet_runtime::{EngineOptions, Limits, PluginOptions};
 use caplet_server::Config;
 use caplet_server::config::{Auth, Http};
+use caplet_server::gateway::ServiceOptions;
 use figment::error::Kind;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map};
@@ -49,6 +50,8 @@ pub struct Settings {
     pub log: Log,
     /// Where traces and metrics are sent.
     pub telemetry: Telemetry,
+    /// Outside services, by the name under which they are served.
+    pub services: BTreeMap<String, ServiceOptions>,
 }
 
 impl Default for Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             plugin: BTreeMap::new(),
             log: Log::default(),
             telemetry: Telemetry::default(),
+            services: BTreeMap::new(),
         }
     }
 }
@@ -137,9 +141,9 @@ impl Settings {
 
     /// What of it is the host's own.
     pub fn config(self) -> Config {
-        let Self { auth, http, engine, limits, roles, plugin, log, .. } = self;
+        let Self { auth, http, engine, limits, roles, plugin, services, log, .. } = self;
         let log = caplet_server::config::Log { slow_call_ms: log.slow_call_ms };
-        Config { auth, http, engine, limits, roles, plugin, log }
+        Config { auth, http, engine, limits, roles, plugin, services, log }
     }
 }
 

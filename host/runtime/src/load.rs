@@ -184,6 +184,7 @@ pub(crate) async fn prepare(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Prepar
         .map_err(|reason| Step::Configure.failed(Some(&name), vec![reason]))?;
     let checked = description::check(description, &limits)
         .map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
+    check_name(inner, &name)?;
     check_exports(&checked, &template)?;
     check_grants(&name, &inspection, &options)?;
     let settings = Settings::check(&checked.description.settings_schema, &options.settings)
@@ -206,6 +207,13 @@ async fn describe(
         };
         Step::Describe.failed(None, vec![reason])
     })
+}
+
+/// Two owners of one path would be told apart by chance.
+fn check_name(inner: &Inner, name: &str) -> Result<(), LoadError> {
+    let Some(owner) = inner.taken_names.get(name) else { return Ok(()) };
+    let reason = format!("its name is taken by {owner}; rename or remove one of them");
+    Err(Step::Check.failed(Some(name), vec![reason]))
 }
 
 fn check_exports(checked: &Checked, template: &Template) -> Result<(), LoadError> {

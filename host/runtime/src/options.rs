@@ -27,6 +27,8 @@ pub struct Options {
     pub limits: Limits,
     /// What is set for single plugins, by name.
     pub plugins: BTreeMap<String, PluginOptions>,
+    /// Names that no plugin may have, and who has them: they are served in another way.
+    pub taken_names: BTreeMap<String, String>,
     /// Who holds which permission.
     pub authorizer: Arc<dyn Authorizer>,
     /// The time that plugins see.
@@ -46,6 +48,7 @@ impl Options {
             engine: EngineOptions::default(),
             limits: Limits::default(),
             plugins: BTreeMap::new(),
+            taken_names: BTreeMap::new(),
             authorizer: Arc::new(RolePermissions::default()),
             clock: Arc::new(SystemClock),
             slow_call: None,

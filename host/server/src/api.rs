@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::content::RequestBody;
+use crate::gateway::forward;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
 use crate::request::{API, Exchange};
@@ -26,6 +27,8 @@ pub(crate) enum Plan {
     Answer(Answered),
     /// The plugin has to be called.
     Call(PlannedCall),
+    /// An outside service has to be asked.
+    Forward(Box<forward::Planned>),
     /// It is for the admin API.
     Administer,
 }
@@ -38,7 +41,7 @@ pub(crate) struct PlannedCall {
 }
 
 /// Looks at all of a request but its body. `rest` is the part of the normalised path below `/api/`.
-/// The counters are those of the plugin, when there is one.
+/// The counters are those of the plugin or service, when there is one.
 pub(crate) fn plan(
     exchange: &Exchange<'_>,
     rest: &str,
@@ -47,7 +50,7 @@ pub(crate) fn plan(
     // The one look at the table: whatever is loaded meanwhile, this request stays with this
     // generation to its end.
     let Some(generation) = exchange.host.runtime.table().get(plugin).cloned() else {
-        return (None, Err(Problem::not_found()));
+        return plan_forward(exchange, plugin, &rest[plugin.len()..]);
     };
     let metrics = exchange.host.metrics.plugin(plugin);
     let plan = match below.strip_prefix(ASSETS) {
@@ -55,6 +58,20 @@ pub(crate) fn plan(
         None => plan_call(exchange, generation, below),
     };
     (Some(metrics), plan)
+}
+
+/// What no plugin serves may be a service's.
+fn plan_forward(
+    exchange: &Exchange<'_>,
+    name: &str,
+    below: &str,
+) -> (Option<Arc<RequestMetrics>>, Result<Plan, Problem>) {
+    let Some(service) = exchange.host.gateway.get(name) else {
+        return (None, Err(Problem::not_found()));
+    };
+    let metrics = service.counters.requests.clone();
+    let planned = forward::plan(exchange, service, below);
+    (Some(metrics), planned.map(|planned| Plan::Forward(Box::new(planned))))
 }
 
 /// Reads the body and calls the plugin.

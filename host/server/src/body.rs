@@ -65,12 +65,14 @@ where
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-fn too_slow() -> Problem {
+/// 408 for a body below its pace.
+pub(crate) fn too_slow() -> Problem {
     let detail = "The body came too slowly.";
     Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail).at_limit("body-rate")
 }
 
-fn broken_off() -> Problem {
+/// 400 for a body that ended early.
+pub(crate) fn broken_off() -> Problem {
     Problem::malformed("body-incomplete", "The body broke off.")
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use caplet_runtime::{EngineOptions, Limits, PluginOptions};
 use serde::Deserialize;
 
+use crate::gateway::{Network, ServiceOptions};
 use crate::secret::Secret;
 
 /// Everything about a host but where it listens and where it keeps its files.
@@ -27,6 +28,8 @@ pub struct Config {
     pub roles: BTreeMap<String, Vec<String>>,
     /// What is set for single plugins, by the plugin's name.
     pub plugin: BTreeMap<String, PluginOptions>,
+    /// Outside services, by the name under which they are served.
+    pub services: BTreeMap<String, ServiceOptions>,
     /// What the log tells of.
     pub log: Log,
 }
@@ -88,6 +91,9 @@ pub struct Http {
     pub write_stall_ms_max: u64,
     /// How long requests in flight may go on once the host is told to stop, in milliseconds.
     pub shutdown_grace_ms: u64,
+    /// The proxies in front of this host: what they say in `X-Forwarded-*` and `Forwarded` about the
+    /// callers behind them is passed on to services. Of others it is replaced.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for Http {
@@ -103,6 +109,7 @@ impl Default for Http {
             body_bytes_per_second_min: 1_024,
             write_stall_ms_max: 30_000,
             shutdown_grace_ms: 30_000,
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use caplet_runtime::prometheus::IntGauge;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::host::Shared;
@@ -38,20 +39,46 @@ pub(crate) enum Order {
     Cut,
 }
 
+/// A connection that is open, until it is dropped: among those that there may be at once, and counted.
+#[derive(Debug)]
+pub(crate) struct Open {
+    gauge: IntGauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Open {
+    pub(crate) fn new(gauge: IntGauge, permit: OwnedSemaphorePermit) -> Self {
+        gauge.inc();
+        Self { gauge, _permit: permit }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.gauge.dec();
+    }
+}
+
 /// What a connection is doing, for the one who looks.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
+    /// Held here, because an upgraded connection outlives the protocol that it began with.
+    _open: Option<Open>,
     n_begun: AtomicU32,
     n_running: AtomicU32,
     /// An answer waits for the client to take it; [`Stalling`] has its own deadline for that.
     pub(crate) writing: AtomicBool,
 }
 
-/// A request that is being served. Ends when dropped.
-struct Running<'a>(&'a Activity);
+/// A request that is being served, until its answer has been sent. Ends when dropped.
+struct Running(Arc<Activity>);
 
 impl Activity {
-    fn begin(&self) -> Running<'_> {
+    fn new(open: Open) -> Arc<Self> {
+        Arc::new(Self { _open: Some(open), ..Self::default() })
+    }
+
+    fn begin(self: Arc<Self>) -> Running {
         self.n_begun.fetch_add(1, Ordering::Relaxed);
         self.n_running.fetch_add(1, Ordering::Relaxed);
         Running(self)
@@ -62,7 +89,7 @@ impl Activity {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         self.0.n_running.fetch_sub(1, Ordering::Relaxed);
     }
@@ -115,21 +142,24 @@ impl Patience {
 pub(crate) async fn serve(
     host: Arc<Shared>,
     protocols: auto::Builder<TokioExecutor>,
-    stream: TcpStream,
+    (stream, open): (TcpStream, Open),
     mut orders: watch::Receiver<Order>,
 ) {
-    let activity = Arc::new(Activity::default());
+    let peer = stream.peer_addr().ok();
+    let activity = Activity::new(open);
     let mut patience = Patience::new(activity.clone(), host.http.header_read_time());
     let stream = Stalling::new(stream, host.http.write_stall_time(), activity.clone());
     let limits = host.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (host, activity) = (host.clone(), activity.clone());
         async move {
-            let _running = activity.begin();
-            Ok::<_, Infallible>(request::respond(&host, request).await)
+            let running = activity.begin();
+            let answer = request::respond(&host, request, peer).await;
+            Ok::<_, Infallible>(answer.map(|content| content.holding(running)))
         }
     });
-    let mut connection = pin!(protocols.serve_connection(TokioIo::new(stream), service));
+    let mut connection =
+        pin!(protocols.serve_connection_with_upgrades(TokioIo::new(stream), service));
     loop {
         let verdict = tokio::select! {
             biased;
@@ -197,10 +227,10 @@ mod tests {
         let mut patience = patience();
         let activity = patience.activity.clone();
         for _ in 0..10 {
-            drop(activity.begin());
+            drop(activity.clone().begin());
             assert_eq!(patience.look(), Verdict::Fine);
         }
-        let running = activity.begin();
+        let running = activity.clone().begin();
         assert!((0..10).all(|_| patience.look() == Verdict::Fine));
         drop(running);
         activity.writing.store(true, Ordering::Relaxed);

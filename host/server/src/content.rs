@@ -23,7 +23,13 @@ pub struct Content(Inner);
 
 enum Inner {
     Full(Full<Bytes>),
-    Stream(Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>),
+    Stream(Stream),
+}
+
+struct Stream {
+    body: Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>,
+    /// Kept as long as the body.
+    held: Option<Box<dyn Send>>,
 }
 
 impl Content {
@@ -45,7 +51,17 @@ impl Content {
     where
         B: Body<Data = Bytes, Error = Error> + Send + 'static,
     {
-        Self(Inner::Stream(Box::pin(body)))
+        Self(Inner::Stream(Stream { body: Box::pin(body), held: None }))
+    }
+
+    /// The same content, which keeps `guard` until it has been sent. What is complete already lets
+    /// go of it at once.
+    #[must_use]
+    pub(crate) fn holding(mut self, guard: impl Send + 'static) -> Self {
+        if let Inner::Stream(stream) = &mut self.0 {
+            stream.held = Some(Box::new(guard));
+        }
+        self
     }
 
     /// Whether it comes while it is sent on, so that it may fail on the way.
@@ -77,21 +93,21 @@ impl Body for Content {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match &mut self.get_mut().0 {
             Inner::Full(full) => Pin::new(full).poll_frame(context).map_err(|never| match never {}),
-            Inner::Stream(stream) => stream.as_mut().poll_frame(context),
+            Inner::Stream(stream) => stream.body.as_mut().poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Inner::Full(full) => full.is_end_stream(),
-            Inner::Stream(stream) => stream.is_end_stream(),
+            Inner::Stream(stream) => stream.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Inner::Full(full) => full.size_hint(),
-            Inner::Stream(stream) => stream.size_hint(),
+            Inner::Stream(stream) => stream.body.size_hint(),
         }
     }
 }

@@ -72,12 +72,31 @@ impl Correlation {
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             headers.insert(REQUEST_ID, value);
         }
-        if let Some(caller) = self.caller {
-            let span_id = self.own.map_or_else(|| fastrand::u64(1..), |own| own.span_id);
-            let flags = self.own.map_or(caller.flags, |own| u8::from(own.is_sampled));
+        if self.caller.is_some() {
+            let (span_id, flags) = self.place();
             let response = format!("00-{}-{span_id:016x}-{flags:02x}", self.trace_id);
             headers
                 .extend(HeaderValue::from_str(&response).ok().map(|value| (TRACERESPONSE, value)));
+        }
+    }
+
+    /// The host's span id and flags. Without a span of its own it stands where one would.
+    fn place(&self) -> (u64, u8) {
+        match (self.own, self.caller) {
+            (Some(own), _) => (own.span_id, u8::from(own.is_sampled)),
+            (None, caller) => (fastrand::u64(1..), caller.map_or(0, |caller| caller.flags)),
+        }
+    }
+
+    /// The headers that carry the ids on to a service that is asked because of this request.
+    pub(crate) fn pass_on(&self, headers: &mut HeaderMap) {
+        let (span_id, flags) = self.place();
+        let parent = format!("00-{}-{span_id:016x}-{flags:02x}", self.trace_id);
+        if let Ok(value) = HeaderValue::from_str(&self.request_id) {
+            headers.insert(REQUEST_ID, value);
+        }
+        if let Ok(value) = HeaderValue::from_str(&parent) {
+            headers.insert(TRACEPARENT, value);
         }
     }
 }
@@ -199,6 +218,21 @@ mod tests {
         assert_eq!(answer[REQUEST_ID], "order-7.a_B");
         let trace = answer[TRACERESPONSE].to_str().unwrap();
         assert!(trace.starts_with(&format!("00-{TRACE_ID}-")) && trace.ends_with("-00"));
+    }
+
+    #[test]
+    fn passes_the_ids_on_in_place_of_the_callers() {
+        let mut headers = HeaderMap::new();
+        headers.insert(REQUEST_ID, "order-7".parse().unwrap());
+        let sent = format!("00-{TRACE_ID}-b7ad6b7169203331-01");
+        headers.insert(TRACEPARENT, sent.parse().unwrap());
+        let ids = Correlation::of(&headers, 0);
+        ids.pass_on(&mut headers);
+        assert_eq!(headers[REQUEST_ID], "order-7");
+        let parents: Vec<_> = headers.get_all(TRACEPARENT).iter().collect();
+        let parent = parents[0].to_str().unwrap();
+        assert!(parent.starts_with(&format!("00-{TRACE_ID}-")) && parent.ends_with("-01"));
+        assert!(parents.len() == 1 && parent != sent);
     }
 
     #[test]

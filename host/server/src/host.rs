@@ -1,6 +1,7 @@
 //! A host: the runtime, who may call it, and what it shares with every request. How it listens is in
 //! [`crate::serve`]; what a request passes through, in [`crate::request`].
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use http::Request;
 use crate::admin::Admin;
 use crate::config::{Config, Http};
 use crate::content::RequestBody;
+use crate::gateway::{Gateway, Refused, ServiceOptions, ServiceStatus};
 use crate::metrics::Metrics;
 use crate::problem::Answered;
 use crate::system::DocumentCache;
@@ -47,6 +49,9 @@ pub enum Error {
         /// What the system said.
         reason: io::Error,
     },
+    /// An outside service.
+    #[error("{0}")]
+    Service(#[from] Refused),
     /// The counters.
     #[error("the counters cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -66,6 +71,7 @@ pub(crate) struct Shared {
     /// What the host remembers besides the plugins' data.
     pub(crate) database: HostDatabase,
     pub(crate) admin: Admin,
+    pub(crate) gateway: Gateway,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) http: Http,
     pub(crate) metrics: Metrics,
@@ -172,6 +178,7 @@ impl Builder {
             cache: cache.or_else(|| data.map(|data| data.join("cache"))),
             limits: config.limits,
             plugins: config.plugin,
+            taken_names: names_of_services(&config.services),
             engine: config.engine,
             authorizer: authorizer.clone(),
             clock: clock.clone(),
@@ -181,11 +188,13 @@ impl Builder {
         let runtime = options.start()?;
         let folder = plugins.map(|path| follow(&runtime, path)).transpose()?;
         let metrics = Metrics::new(runtime.metrics())?;
+        let gateway = Gateway::new(config.services, runtime.metrics(), &clock)?;
         let shared = Arc::new_cyclic(|host| Shared {
             tokens: Tokens::new(&secret, &config.auth, clock.clone()),
             authorizer,
             database,
             admin: Admin::new(host.clone()),
+            gateway,
             metrics,
             document: DocumentCache::empty(),
             tenant: Arc::from(DEFAULT_TENANT),
@@ -202,6 +211,11 @@ impl Builder {
         });
         Ok(host)
     }
+}
+
+fn names_of_services(services: &BTreeMap<String, ServiceOptions>) -> BTreeMap<String, String> {
+    let owner = |name: &String| format!("the service `services.{name}` in the configuration");
+    services.keys().map(|name| (name.clone(), owner(name))).collect()
 }
 
 fn open_store(data: Option<&Path>) -> Result<Arc<dyn Store>, Error> {
@@ -244,13 +258,19 @@ impl Host {
     where
         B: RequestBody,
     {
-        request::respond(&self.shared, request).await
+        request::respond(&self.shared, request, None).await
     }
 
     /// Loads, removes and lists plugins.
     #[must_use]
     pub fn runtime(&self) -> &Runtime {
         &self.shared.runtime
+    }
+
+    /// The outside services, by name, as they are now.
+    #[must_use]
+    pub fn services(&self) -> Vec<ServiceStatus> {
+        self.shared.gateway.statuses()
     }
 
     /// A token that this host takes, valid for `ttl`.
@@ -272,6 +292,7 @@ impl Host {
     /// Tells those who ask at `/readyz` to send no more requests. Requests that come are served.
     pub fn begin_draining(&self) {
         self.shared.phase.store(Phase::Draining as u8, Ordering::Relaxed);
+        self.shared.gateway.stop();
     }
 
     /// Ends the host: takes no new calls, waits for those that run, at most `grace`, and closes the

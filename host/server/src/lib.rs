@@ -20,6 +20,7 @@
 //! - `request`: ids (`correlation`), limits of the head, the path's check (`path`, `percent`).
 //! - `api`: route, caller ([`token`], [`secret`]), access, query, headers, `body`, key
 //!   (`idempotency`), call.
+//! - [`gateway`]: outside services, asked instead of a plugin.
 //! - `system`: the host's own endpoints; `admin`: those for operators; `openapi`: one document from
 //!   all of them and all plugins.
 //! - `answer`, [`content`], [`problem`]: what leaves the host; `metrics`, `trace`: what is counted
@@ -37,6 +38,7 @@ pub mod config;
 mod connection;
 pub mod content;
 mod correlation;
+pub mod gateway;
 pub mod host;
 mod idempotency;
 mod metrics;

@@ -14,7 +14,7 @@ use caplet_runtime::prometheus::{
 use http::StatusCode;
 
 /// The latency buckets, in seconds: from a cached answer to the wall limit.
-const BUCKETS: [f64; 12] =
+pub(crate) const BUCKETS: [f64; 12] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 10.0];
 
 /// The classes of statuses, in the order of [`RequestMetrics::by_class`].
@@ -92,11 +92,12 @@ fn registered<C: Collector + Clone + 'static>(
 }
 
 impl RequestMetrics {
-    fn new(requests: &IntCounterVec, seconds: &HistogramVec, plugin: &str) -> Arc<Self> {
+    /// The counters under `name` in families whose labels are a name and a class.
+    pub(crate) fn new(requests: &IntCounterVec, seconds: &HistogramVec, name: &str) -> Arc<Self> {
         Arc::new(Self {
-            plugin: plugin.to_owned(),
-            by_class: CLASSES.map(|class| requests.with_label_values(&[plugin, class])),
-            seconds: seconds.with_label_values(&[plugin]),
+            plugin: name.to_owned(),
+            by_class: CLASSES.map(|class| requests.with_label_values(&[name, class])),
+            seconds: seconds.with_label_values(&[name]),
         })
     }
 
@@ -109,6 +110,11 @@ impl RequestMetrics {
         let class = usize::from(status.as_u16() / 100).saturating_sub(2);
         self.by_class[class.min(CLASSES.len() - 1)].inc();
         self.seconds.observe(took.as_secs_f64());
+    }
+
+    /// How many requests have been answered.
+    pub(crate) fn count(&self) -> u64 {
+        self.by_class.iter().map(IntCounter::get).sum()
     }
 }
 

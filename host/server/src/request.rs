@@ -2,6 +2,7 @@
 //! check, the choice between plugins and host, and the end that every answer shares.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,12 +18,12 @@ use crate::correlation::Correlation;
 use crate::host::Shared;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
-use crate::{admin, answer, path, system, trace};
+use crate::{admin, answer, gateway, path, system, trace};
 
 /// Header fields of a request; more is answered 431. The same number as hyper's for HTTP/1.
 const HEADERS_MAX: usize = 100;
 
-/// Below this lie the plugins.
+/// Below this lie the plugins and services.
 pub(crate) const API: &str = "/api/";
 
 /// What a request is served with: the host, its head and its ids.
@@ -31,26 +32,32 @@ pub(crate) struct Exchange<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) ids: &'a Correlation,
     pub(crate) span: &'a Span,
+    /// Who is at the other end of the connection, where the host listens by itself.
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 /// Serves one request. Never fails: what goes wrong is an answer, too.
-pub(crate) fn respond<B>(host: &Shared, request: Request<B>) -> impl Future<Output = Answered>
+pub(crate) fn respond<B>(
+    host: &Shared,
+    request: Request<B>,
+    peer: Option<SocketAddr>,
+) -> impl Future<Output = Answered>
 where
     B: RequestBody,
 {
     // Taken apart out here, so that the future does not hold the request twice.
     let (parts, body) = request.into_parts();
-    serve(host, parts, body)
+    serve(host, parts, body, peer)
 }
 
-async fn serve<B>(host: &Shared, parts: Parts, body: B) -> Answered
+async fn serve<B>(host: &Shared, parts: Parts, body: B, peer: Option<SocketAddr>) -> Answered
 where
     B: RequestBody,
 {
     let began = Instant::now();
     let mut ids = Correlation::of(&parts.headers, host.clock.now_ms());
     let span = trace::request(&parts, &mut ids);
-    let exchange = Exchange { host, parts: &parts, ids: &ids, span: &span };
+    let exchange = Exchange { host, parts: &parts, ids: &ids, span: &span, peer };
     let served = dispatch(&exchange, body).instrument(span.clone());
     let served = AssertUnwindSafe(served).catch_unwind().await;
     let (metrics, answered) = served.unwrap_or_else(|panic| {
@@ -82,6 +89,9 @@ where
     let (metrics, plan) = plan(exchange);
     let answered = match plan {
         Ok(Plan::Call(planned)) => api::call_plugin(exchange, planned, body).await,
+        Ok(Plan::Forward(planned)) => {
+            Box::pin(gateway::forward::forward(exchange, *planned, body)).await
+        }
         Ok(Plan::Administer) => Box::pin(admin::serve(exchange, body)).await,
         Ok(Plan::Answer(answer)) => Ok(answer),
         Err(problem) => Err(problem),

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::Http;
-use crate::connection::{self, Order};
+use crate::connection::{self, Open, Order};
 use crate::host::{Host, Shared};
 
 /// How long to wait after a failed accept, which nearly always means that there are no more file
@@ -96,11 +96,8 @@ impl Connections {
         let protocols = self.protocols.clone();
         let orders = self.orders.subscribe();
         tokio::spawn(async move {
-            let connections = host.metrics.connections.clone();
-            connections.inc();
-            connection::serve(host, protocols, stream, orders).await;
-            connections.dec();
-            drop(permit);
+            let open = Open::new(host.metrics.connections.clone(), permit);
+            connection::serve(host, protocols, (stream, open), orders).await;
         });
     }
 

@@ -1,10 +1,11 @@
 //! The admin API below `/admin/api`: what operators, the command line and consoles see and do. Every
 //! request needs the permission [`PERMISSION`]. An area of it is a module with its routes and handlers
-//! ([`plugins`]); what the areas share is here: the check of the caller, the reading of bodies, errors
+//! ([`plugins`], [`services`]); what the areas share is here: the check of the caller, the reading of bodies, errors
 //! as problem documents, and the OpenAPI document that is made from the handlers.
 
 mod plugins;
 mod reject;
+mod services;
 
 use std::sync::{Arc, Weak};
 
@@ -55,7 +56,7 @@ pub(crate) struct Admin {
 impl Admin {
     /// `host` is the host that the routes are about.
     pub(crate) fn new(host: Weak<Shared>) -> Self {
-        let routes = OpenApiRouter::new().merge(plugins::routes());
+        let routes = OpenApiRouter::new().merge(plugins::routes()).merge(services::routes());
         let (router, document) = OpenApiRouter::new().nest(PREFIX, routes).split_for_parts();
         let router = router
             .fallback(|| async { Problem::not_found() })
