@@ -7,11 +7,12 @@ use std::process::Command;
 
 use caplet_runtime::{EngineOptions, Limits};
 use caplet_server::config::Http;
+use caplet_server::gateway::ServiceOptions;
 
 use crate::page::{Page, quoted};
 
 /// The tables whose keys are known, and what stands before their names.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 17] = [
     ("auth", "auth"),
     ("http", "http"),
     ("engine", "engine"),
@@ -19,6 +20,16 @@ const TABLES: [(&str, &str); 7] = [
     ("plugin.x", "plugin.<name>"),
     ("log", "log"),
     ("telemetry", "telemetry"),
+    ("services.x", "services.<name>"),
+    ("services.x.limits", "services.<name>.limits"),
+    ("services.x.timeouts", "services.<name>.timeouts"),
+    ("services.x.retry", "services.<name>.retry"),
+    ("services.x.health", "services.<name>.health"),
+    ("services.x.breaker", "services.<name>.breaker"),
+    ("services.x.request_headers", "services.<name>.request_headers"),
+    ("services.x.response_headers", "services.<name>.response_headers"),
+    ("services.x.credentials", "services.<name>.credentials"),
+    ("services.x.identity", "services.<name>.identity"),
 ];
 
 #[test]
@@ -26,6 +37,7 @@ fn every_key_is_documented_and_no_other() {
     let mut keys: BTreeSet<String> = known_keys("").into_iter().collect();
     for (table, prefix) in TABLES {
         keys.remove(table.split('.').next().unwrap_or(table));
+        keys.remove(prefix);
         let below = known_keys(&format!("[{table}]\n"));
         keys.extend(below.iter().map(|key| format!("{prefix}.{key}")));
     }
@@ -56,15 +68,23 @@ pub fn defaults() -> BTreeMap<String, u64> {
     let mut defaults = numbers("limits", &Limits::default());
     defaults.extend(numbers("http", &Http::default()));
     defaults.extend(numbers("engine", &EngineOptions::default()));
+    let service = ServiceOptions::default();
+    let below = |part: &str, value: &dyn Debug| numbers(&format!("services.<name>.{part}"), value);
+    defaults.extend(below("limits", &service.limits));
+    defaults.extend(below("timeouts", &service.timeouts));
+    defaults.extend(below("retry", &service.retry));
+    defaults.extend(below("health", &service.health));
+    defaults.extend(below("breaker", &service.breaker));
+    defaults.extend(below("identity", &service.identity));
     defaults
 }
 
-/// The fields of a struct of numbers, as it shows itself.
-fn numbers(prefix: &str, value: &impl Debug) -> BTreeMap<String, u64> {
+/// The fields of a struct that are numbers, as it shows itself.
+fn numbers(prefix: &str, value: &dyn Debug) -> BTreeMap<String, u64> {
     let shown = format!("{value:#?}");
     let field = |line: &str| {
         let (name, number) = line.trim().trim_end_matches(',').split_once(": ")?;
-        Some((format!("{prefix}.{name}"), number.parse().expect("a number")))
+        Some((format!("{prefix}.{name}"), number.parse().ok()?))
     };
     shown.lines().filter_map(field).collect()
 }

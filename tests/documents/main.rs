@@ -43,6 +43,7 @@ walks! {
     configuration_runs "docs/configuration.md";
     embedding_runs "docs/embedding.md";
     first_plugin_runs "docs/first-plugin.md";
+    gateway_runs "docs/gateway.md";
     http_runs "docs/http.md";
     limits_runs "docs/limits.md";
     observability_runs "docs/observability.md";
