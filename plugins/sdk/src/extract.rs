@@ -6,6 +6,7 @@ mod json;
 mod page;
 mod path;
 mod precondition;
+mod preconditions;
 mod query;
 mod text;
 
@@ -14,4 +15,5 @@ pub use json::Json;
 pub use page::{LIMIT_DEFAULT, LIMIT_MAX, Page};
 pub use path::Path;
 pub use precondition::{IfMatch, IfNoneMatch};
+pub use preconditions::Preconditions;
 pub use query::Query;

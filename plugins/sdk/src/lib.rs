@@ -29,7 +29,7 @@
 //! | part | modules |
 //! |---|---|
 //! | what a plugin is | [`Plugin`], [`route`], `plugin!` |
-//! | what a handler takes | [`Path`], [`Query`], [`Json`], [`Page`], [`IfMatch`], [`IfNoneMatch`], [`Headers`], [`Body`], [`identity`], [`settings`] |
+//! | what a handler takes | [`Path`], [`Query`], [`Json`], [`Page`], [`IfMatch`], [`IfNoneMatch`], [`Preconditions`], [`Headers`], [`Body`], [`identity`], [`settings`] |
 //! | what a handler answers | `String`, [`Json`], [`Listing`], [`JsonBytes`], [`Created`], [`NoContent`], [`WithEtag`], [`Conditional`], [`Response`], [`Problem`] |
 //! | what the host gives | [`sql`], [`identity`], [`settings`], [`log`], [`clock`], [`random`] |
 //! | for authors of extractors and answers | [`FromRequest`], [`IntoResponse`], [`Operation`] |
@@ -70,10 +70,12 @@ pub mod sql;
 mod target;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
+mod validators;
 
 pub use etag::ETag;
 pub use extract::{
-    Body, Headers, IfMatch, IfNoneMatch, Json, LIMIT_DEFAULT, LIMIT_MAX, Page, Path, Query,
+    Body, Headers, IfMatch, IfNoneMatch, Json, LIMIT_DEFAULT, LIMIT_MAX, Page, Path, Preconditions,
+    Query,
 };
 pub use handler::Handler;
 pub use http::StatusCode;
@@ -87,14 +89,16 @@ pub use response::{
 };
 pub use settings::Settings;
 pub use target::{Target, TargetId, TargetType};
+pub use validators::Validators;
 
 /// What most plugins need: `use caplet_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::route::{any, delete, get, patch, post, put};
     pub use crate::{
         Caller, Conditional, Created, ETag, FieldError, FromRequest, IfMatch, IfNoneMatch,
-        IntoResponse, Json, JsonBytes, Listing, NoContent, Page, Path, Plugin, Problem, Query,
-        Request, Response, Settings, StatusCode, Tenant, WithEtag, params, plugin,
+        IntoResponse, Json, JsonBytes, Listing, NoContent, Page, Path, Plugin, Preconditions,
+        Problem, Query, Request, Response, Settings, StatusCode, Tenant, Validators, WithEtag,
+        params, plugin,
     };
     pub use crate::{clock, identity, log, random, settings, sql};
 }

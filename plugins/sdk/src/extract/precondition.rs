@@ -61,7 +61,7 @@ impl IfNoneMatch {
     /// the `ETag`.
     pub fn unless<T>(&self, current: ETag, answer: impl FnOnce() -> T) -> Conditional<T> {
         let answer = (!self.matches(&current)).then(answer);
-        Conditional::new(current, answer)
+        Conditional::new(current.into(), answer)
     }
 }
 

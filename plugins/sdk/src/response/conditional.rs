@@ -1,8 +1,9 @@
-//! Answers with an `ETag`, and 304 for those who have them already.
+//! Answers with an `ETag` and a `Last-Modified`, and 304 for those who have them already.
 
 use super::{IntoResponse, Response};
 use crate::etag::ETag;
 use crate::openapi::Operation;
+use crate::validators::Validators;
 
 /// An answer with its entity tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,30 +24,34 @@ impl<T: IntoResponse> IntoResponse for WithEtag<T> {
     }
 }
 
-/// An answer with its entity tag, or 304 when the caller has it; made by
-/// [`IfNoneMatch::unless`](crate::IfNoneMatch::unless).
+/// An answer with its validators, or 304 when the caller has it; made by
+/// [`IfNoneMatch::unless`](crate::IfNoneMatch::unless) and
+/// [`Preconditions::unless`](crate::Preconditions::unless).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conditional<T> {
-    etag: ETag,
+    validators: Validators,
     answer: Option<T>,
 }
 
 impl<T> Conditional<T> {
-    pub(crate) fn new(etag: ETag, answer: Option<T>) -> Self {
-        Self { etag, answer }
+    pub(crate) fn new(validators: Validators, answer: Option<T>) -> Self {
+        Self { validators, answer }
     }
 }
 
 impl<T: IntoResponse> IntoResponse for Conditional<T> {
     fn into_response(self) -> Response {
-        match self.answer {
-            Some(answer) => WithEtag(self.etag, answer).into_response(),
-            None => {
-                let mut response = Response::empty(304);
-                response.set_header("etag", self.etag.to_string());
-                response
+        let mut response = match self.answer {
+            Some(answer) => answer.into_response(),
+            None => Response::empty(304),
+        };
+        if response.status < 400 {
+            response.set_header("etag", self.validators.etag().to_string());
+            if let Some(date) = self.validators.last_modified() {
+                response.set_header("last-modified", date);
             }
         }
+        response
     }
 
     fn describe(operation: &mut Operation<'_>) {
