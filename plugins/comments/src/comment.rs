@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::select::{self, Reader};
+use crate::state::State;
 use crate::{MODERATE, NO_COMMENT};
 
 /// The most characters of a body.
@@ -26,19 +27,24 @@ pub struct Comment {
     reply_to: Option<String>,
     /// Its level in the tree, 1 at the top.
     depth: u8,
-    /// The subject of its author; null when it is deleted.
+    /// The subject of its author; null when it is deleted or hidden.
     author: Option<String>,
-    /// The text as it was written; null when it is deleted.
+    /// The name that the author had where the comment was imported from; null for others.
+    author_name: Option<String>,
+    /// The text as it was written; null when it is deleted or hidden.
     body: Option<String>,
-    /// The text as safe HTML; null when it is deleted.
+    /// The text as safe HTML; null when it is deleted or hidden.
     html: Option<String>,
+    /// What moderation has decided. A comment that is not approved is hidden from all but its author
+    /// and moderators, who read it by its id.
+    state: State,
     /// Whether it was deleted. It stays in its place for the replies to it.
     deleted: bool,
     /// RFC 3339.
     created_at: String,
     /// RFC 3339; null when it was never edited.
     edited_at: Option<String>,
-    /// How many direct replies it has, deleted ones included.
+    /// How many direct replies are shown, deleted ones included.
     n_replies: u32,
     /// Up votes minus down votes.
     score: i64,
@@ -64,6 +70,10 @@ pub struct Stored {
     pub author: Option<String>,
     pub body: Option<String>,
     pub deleted: bool,
+    pub state: State,
+    pub shown: bool,
+    pub ordinal: i64,
+    pub n_replies: i64,
     pub created_ms: i64,
     pub edited_ms: Option<i64>,
     pub edited_by: Option<String>,
@@ -78,9 +88,10 @@ impl Stored {
     /// Reads a comment of this tenant.
     ///
     /// # Errors
-    /// 404 when there is none.
+    /// 404 when there is none, or none that the caller may know of.
     pub fn load(id: &str) -> Result<Self, Problem> {
-        Self::find(id)?.ok_or_else(|| Problem::not_found(NO_COMMENT))
+        let found = Self::find(id)?.filter(|stored| stored.shown || stored.is_open_to_caller());
+        found.ok_or_else(|| Problem::not_found(NO_COMMENT))
     }
 
     /// Reads a comment of this tenant, or none when there is none.
@@ -92,7 +103,7 @@ impl Stored {
             return Ok(None);
         }
         let statement = "SELECT id, target, parent, root, depth, author, body, deleted, \
-                         created_ms, edited_ms, edited_by, n_edits, n_up, n_down, reactions, \
+                         state, shown, ordinal, n_replies, created_ms, edited_ms, edited_by, n_edits, n_up, n_down, reactions, \
                          version FROM comments WHERE tenant = $tenant AND id = $1";
         Ok(sql::query_optional(statement, params![id])?)
     }
@@ -101,9 +112,25 @@ impl Stored {
     ///
     /// # Errors
     /// 404 when there is none, 409 when it is deleted.
-    pub fn load_live(id: &str) -> Result<Self, Problem> {
+    pub fn load_undeleted(id: &str) -> Result<Self, Problem> {
         let stored = Self::load(id)?;
         if stored.deleted { Err(deleted()) } else { Ok(stored) }
+    }
+
+    /// Reads a comment that somebody wants to add to.
+    ///
+    /// # Errors
+    /// 404 when there is none, 409 when it is deleted or hidden.
+    pub fn load_live(id: &str) -> Result<Self, Problem> {
+        let stored = Self::load_undeleted(id)?;
+        if stored.state.is_approved() { Ok(stored) } else { Err(hidden()) }
+    }
+
+    /// Whether the caller sees its author and text.
+    pub fn is_open_to_caller(&self) -> bool {
+        self.state.is_approved()
+            || identity::caller().is_some_and(|caller| self.is_by(&caller))
+            || identity::permitted(MODERATE)
     }
 
     /// Whether `caller` wrote it.
@@ -133,6 +160,11 @@ pub fn deleted() -> Problem {
     Problem::conflict("The comment is deleted.").with_code("comment-deleted")
 }
 
+/// The problem of adding to what is hidden.
+pub fn hidden() -> Problem {
+    Problem::conflict("The comment awaits a moderator, or is spam.").with_code("comment-hidden")
+}
+
 /// Whether a text has the shape of a comment's id. What has not is no comment, and is never asked
 /// for: the store refuses some texts, such as those with NUL.
 pub fn is_id(text: &str) -> bool {
@@ -156,17 +188,17 @@ impl TryFrom<String> for Key {
 pub fn read_comment(
     Path(id): Path<String>,
     reader: Reader,
-    if_none_match: IfNoneMatch,
+    preconditions: Preconditions,
 ) -> Result<Conditional<JsonBytes<Comment>>, Problem> {
-    let (comment, version) = current(&reader, &id)?;
-    Ok(if_none_match.unless(ETag::strong(version), || comment))
+    let (comment, etag) = current(&reader, &id)?;
+    preconditions.unless(etag, || comment)
 }
 
-/// A comment as JSON, with its version.
+/// A comment as JSON, with the entity tag of how it looks to the reader.
 ///
 /// # Errors
-/// 404 when there is none.
-pub fn current(reader: &Reader, id: &str) -> Result<(JsonBytes<Comment>, i64), Problem> {
+/// 404 when there is none that the reader may see.
+pub fn current(reader: &Reader, id: &str) -> Result<(JsonBytes<Comment>, ETag), Problem> {
     let found = if is_id(id) { select::one(reader, id)? } else { None };
     found.ok_or_else(|| Problem::not_found(NO_COMMENT))
 }

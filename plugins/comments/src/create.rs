@@ -7,10 +7,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::comment::{self, BODY_MAX_CHARS, Comment, check_body};
+use crate::judgement::{self, Text};
 use crate::markdown::{RENDERER_VERSION, render};
+use crate::pace::{self, Deed};
 use crate::place::Place;
 use crate::select::Reader;
 use crate::settings::CommentsSettings;
+use crate::state::State;
 use crate::thread;
 
 /// A new comment.
@@ -39,37 +42,46 @@ pub fn create_comment(
 ) -> Result<Written, Problem> {
     // Before the first statement: from there on other writers wait.
     let html = render(&comment.body);
-    thread::enter(&comment.target)?;
+    let mut state = judgement::of_text(&Text { body: &comment.body, html: &html }, &settings)?;
+    pace::count(Deed::Comment, &caller.subject, settings.comments_per_minute)?;
+    if state.is_approved() {
+        state = judgement::of_author(&caller.subject, &settings)?;
+    }
+    thread::enter(&comment.target, state)?;
     let id = next_id(&comment.target)?;
     let place = match &comment.parent {
         None => Place::top(&id),
-        Some(parent) => Place::take_below(&id, &comment.target, parent, settings.depth_max)?,
+        Some(parent) => Place::below(&id, &comment.target, parent, settings.depth_max)?,
     };
-    insert(&id, &caller.subject, &comment, html, place)?;
-    let (written, version) = comment::current(&Reader(Some(caller.subject)), &id)?;
+    let place = if state.is_approved() { place.take()? } else { place };
+    insert(&id, &caller.subject, Content { comment: &comment, html, state }, place)?;
+    let (written, etag) = comment::current(&Reader(Some(caller.subject)), &id)?;
     let location = format!("/api/comments/{id}");
-    Ok(WithEtag(ETag::strong(version), Created::new(location, written)))
+    Ok(WithEtag(etag, Created::new(location, written)))
 }
 
-/// An id that sorts after all others of the thread, so that the order of ids is that of creation.
+/// An id that sorts after all others that the thread shows, so that the order of ids is that of creation.
 /// Whoever has [entered](thread::enter) holds the thread's row: nobody else adds to it meanwhile.
 fn next_id(target: &Target) -> Result<String, Problem> {
     let statement = "SELECT id FROM comments WHERE tenant = $tenant AND target = $1 \
-                     ORDER BY id DESC LIMIT 1";
+                     AND shown = 1 ORDER BY id DESC LIMIT 1";
     let newest: Option<String> = sql::query_optional(statement, params![target.as_str()])?;
     Ok(newest.map_or_else(random::id, |newest| random::id_after(&newest)))
 }
 
-fn insert(
-    id: &str,
-    author: &str,
-    comment: &NewComment,
+/// What a new comment is made of.
+struct Content<'a> {
+    comment: &'a NewComment,
     html: String,
-    place: Place,
-) -> Result<(), Problem> {
+    state: State,
+}
+
+fn insert(id: &str, author: &str, content: Content<'_>, place: Place) -> Result<(), Problem> {
+    let Content { comment, html, state } = content;
     let statement = "INSERT INTO comments (tenant, id, target, parent, reply_to, root, ordinal, \
-                     depth, author, body, html, renderer, created_ms) \
-                     VALUES ($tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+                     depth, author, body, html, renderer, created_ms, state, shown) \
+                     VALUES ($tenant, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
+                     $14)";
     let parameters = params![
         id,
         comment.target.as_str(),
@@ -83,6 +95,8 @@ fn insert(
         html,
         RENDERER_VERSION,
         clock::now_ms(),
+        state.name(),
+        state.is_approved(),
     ];
     sql::execute(statement, parameters)?;
     Ok(())

@@ -7,9 +7,12 @@ use serde::Deserialize;
 
 use crate::MODERATE;
 use crate::comment::{self, BODY_MAX_CHARS, Comment, Stored, check_body};
+use crate::judgement::{self, Text};
 use crate::markdown::{RENDERER_VERSION, render};
 use crate::select::Reader;
 use crate::settings::CommentsSettings;
+use crate::state;
+use crate::thread;
 
 /// An edit.
 #[derive(Debug, Deserialize, JsonSchema, Validate)]
@@ -23,20 +26,29 @@ pub struct Edit {
 /// `PATCH /{id}`
 pub fn edit_comment(
     Path(id): Path<String>,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     caller: Caller,
     settings: Settings<CommentsSettings>,
     Json(edit): Json<Edit>,
 ) -> Result<WithEtag<JsonBytes<Comment>>, Problem> {
-    let stored = Stored::load_live(&id)?;
+    // Before the first statement: from there on other writers wait.
+    let html = render(&edit.body);
+    let judged = judgement::of_text(&Text { body: &edit.body, html: &html }, &settings);
+    let stored = Stored::load_undeleted(&id)?;
     require_may_edit(&stored, &caller, settings.edit_window_s)?;
-    if_match.check(&stored.etag())?;
+    let judged = judged?;
+    preconditions.check(stored.etag())?;
     if stored.body.as_deref() != Some(edit.body.as_str()) {
         keep_text(&stored)?;
-        replace_text(&stored, &edit.body, &caller.subject)?;
+        replace_text(&stored, &edit.body, html, &caller.subject)?;
+        // What was hidden before stays as hidden as it was.
+        if stored.state.is_approved() {
+            state::change(&stored, judged)?;
+            thread::touch(&stored.target)?;
+        }
     }
-    let (edited, version) = comment::current(&Reader(Some(caller.subject)), &id)?;
-    Ok(WithEtag(ETag::strong(version), edited))
+    let (edited, etag) = comment::current(&Reader(Some(caller.subject)), &id)?;
+    Ok(WithEtag(etag, edited))
 }
 
 fn require_may_edit(stored: &Stored, caller: &Caller, window_s: u32) -> Result<(), Problem> {
@@ -74,11 +86,10 @@ fn keep_text(stored: &Stored) -> Result<(), Problem> {
     Ok(())
 }
 
-fn replace_text(stored: &Stored, body: &str, editor: &str) -> Result<(), Problem> {
+fn replace_text(stored: &Stored, body: &str, html: String, editor: &str) -> Result<(), Problem> {
     let statement = "UPDATE comments SET body = $2, html = $3, renderer = $4, edited_ms = $5, \
                      edited_by = $6, n_edits = n_edits + 1, version = version + 1 \
                      WHERE tenant = $tenant AND id = $1";
-    let html = render(body);
     let now_ms = clock::now_ms();
     sql::execute(statement, params![&stored.id, body, html, RENDERER_VERSION, now_ms, editor])?;
     Ok(())

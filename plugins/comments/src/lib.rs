@@ -1,4 +1,5 @@
-//! Comments on anything: threads of replies, Markdown, reactions, votes, edits with history.
+//! Comments on anything: threads of replies, Markdown, reactions, votes, edits with history, and what
+//! keeps them civil: states, reports, banned words, paces.
 //!
 //! One module for each noun; reading and writing of comments have one each. What a comment looks
 //! like to a caller is decided in one place, the columns of [`select`], and comes from the database
@@ -9,22 +10,29 @@ mod count;
 mod create;
 mod edit;
 mod history;
+mod judgement;
 mod listing;
 mod markdown;
+mod pace;
 mod place;
+mod queue;
 mod reaction;
 mod remove;
+mod report;
 mod select;
 mod settings;
 mod standing;
+mod state;
+mod subscription;
 mod thread;
 mod tree;
 mod vote;
+mod words;
 
 use caplet_sdk::prelude::*;
 use caplet_sdk::route::Route;
 
-/// Who may edit and delete what others wrote, and lock and pin.
+/// Who may edit, hide and delete what others wrote, see reports, and lock and pin.
 const MODERATE: &str = "comments.moderate";
 
 /// Room for a body of 10 000 characters, each written as two `\u` escapes of six bytes.
@@ -39,12 +47,22 @@ plugin!(
         .title("Comments")
         .summary("Comments on anything: threads of replies, Markdown, reactions, votes, history.")
         .settings::<settings::CommentsSettings>()
-        .permission(MODERATE, "Edit and delete comments of others; lock threads and pin in them.")
+        .permission(
+            MODERATE,
+            "Edit, hide and delete comments of others; see reports; lock and pin."
+        )
         .migration(1, "create comments", include_str!("../migrations/0001_create_comments.sql"))
+        .migration(
+            2,
+            "moderate, report, subscribe",
+            include_str!("../migrations/0002_moderate_report_subscribe.sql"),
+        )
         .routes(reading())
         .routes(writing())
         .routes(reacting())
         .routes(threads())
+        .routes(moderating())
+        .routes(subscribing())
 );
 
 fn reading() -> [Route; 5] {
@@ -82,7 +100,8 @@ fn writing() -> [Route; 3] {
             .summary("Write a comment or a reply")
             .tag("comments")
             .answers(403, "Not everybody may post in this thread.")
-            .answers(409, "The thread is locked, or the answered comment is deleted."),
+            .answers(409, "The thread is locked, or the answered comment is deleted or hidden.")
+            .answers(429, "These are too many in a minute."),
         patch("/{id}", edit::edit_comment)
             .body_max_bytes(BODY_MAX_BYTES)
             .summary("Edit a comment within its edit window; moderators at any time")
@@ -106,8 +125,64 @@ fn reacting() -> [Route; 4] {
     let unvote = delete("/{id}/vote", vote::withdraw_vote).summary("Take a vote back");
     let [react, unreact] = [react, unreact].map(|route| route.answers(422, NO_REACTION));
     [react, unreact, vote, unvote].map(|route| {
-        route.tag("reactions").answers(404, NO_COMMENT).answers(409, "The comment is deleted.")
+        route
+            .tag("reactions")
+            .answers(404, NO_COMMENT)
+            .answers(409, "The comment is deleted or hidden.")
+            .answers(429, "These are too many in a minute.")
     })
+}
+
+fn moderating() -> [Route; 6] {
+    [
+        put("/{id}/report", report::report_comment)
+            .summary("Report a comment to the moderators")
+            .tag("moderation")
+            .answers(404, NO_COMMENT)
+            .answers(409, "The comment is deleted or hidden."),
+        delete("/{id}/report", report::withdraw_report)
+            .summary("Take a report back that nobody has resolved")
+            .tag("moderation")
+            .answers(404, NO_COMMENT),
+        get("/reports", report::list_reports)
+            .permission(MODERATE)
+            .summary("List reports, the oldest first")
+            .tag("moderation"),
+        put("/{id}/reports/resolution", report::resolve_reports)
+            .permission(MODERATE)
+            .summary("Resolve all open reports of a comment")
+            .tag("moderation")
+            .answers(404, NO_COMMENT),
+        get("/moderation", queue::list_hidden)
+            .permission(MODERATE)
+            .summary("List the comments that are held or spam, the oldest first")
+            .tag("moderation"),
+        put("/{id}/state", state::decide_state)
+            .permission(MODERATE)
+            .summary("Approve a comment, hold it, or call it spam")
+            .tag("moderation")
+            .answers(404, NO_COMMENT)
+            .answers(409, "The comment is deleted."),
+    ]
+}
+
+fn subscribing() -> [Route; 4] {
+    [
+        get("/threads/{target}/subscription", subscription::read_subscription)
+            .summary("Read whether the caller watches a thread or has muted it")
+            .tag("subscriptions")
+            .answers(404, "The thread is neither watched nor muted."),
+        put("/threads/{target}/subscription", subscription::subscribe)
+            .summary("Watch a thread or mute it")
+            .tag("subscriptions")
+            .answers(409, "There are too many subscriptions."),
+        delete("/threads/{target}/subscription", subscription::unsubscribe)
+            .summary("Neither watch a thread nor mute it")
+            .tag("subscriptions"),
+        get("/subscriptions", subscription::list_subscriptions)
+            .summary("List the threads that the caller watches or has muted")
+            .tag("subscriptions"),
+    ]
 }
 
 fn threads() -> [Route; 2] {
@@ -133,7 +208,7 @@ mod tests {
         let mut operations: Vec<_> = description.routes.iter().map(|r| &r.operation).collect();
         operations.sort();
         operations.dedup();
-        assert_eq!(operations.len(), 14);
+        assert_eq!(operations.len(), 24);
         assert!(description.permissions.iter().any(|p| p.name == super::MODERATE));
         assert!(!description.settings_schema.is_empty());
     }

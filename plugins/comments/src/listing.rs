@@ -155,10 +155,12 @@ impl<'a> Range<'a> {
     pub fn restrict(&self, statement: &mut Statement, limit: u32) {
         statement.push(" WHERE c.tenant = $tenant AND c.target = ");
         match self.among {
-            Among::All { target } => statement.bind(target),
-            Among::Tops { target } => statement.bind(target).push(" AND c.parent IS NULL"),
+            Among::All { target } => statement.bind(target).push(" AND c.shown = 1"),
+            Among::Tops { target } => {
+                statement.bind(target).push(" AND c.shown = 1 AND c.parent IS NULL")
+            }
             Among::Replies { target, parent } => {
-                statement.bind(target).push(" AND c.parent = ").bind(parent)
+                statement.bind(target).push(" AND c.shown = 1 AND c.parent = ").bind(parent)
             }
         };
         match (&self.after, self.sort) {
@@ -212,7 +214,8 @@ mod tests {
     fn the_first_page_has_no_beginning() {
         assert_eq!(
             text(Sort::New, None),
-            " WHERE c.tenant = $tenant AND c.target = $1 ORDER BY c.id DESC LIMIT $2"
+            " WHERE c.tenant = $tenant AND c.target = $1 AND c.shown = 1 \
+             ORDER BY c.id DESC LIMIT $2"
         );
     }
 

@@ -3,7 +3,7 @@
 use caplet_sdk::Target;
 use caplet_sdk::prelude::*;
 
-use crate::comment::{Stored, deleted};
+use crate::comment::{Stored, deleted, hidden};
 
 /// The place of a new comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,11 +26,11 @@ impl Place {
         Self { parent: None, reply_to: None, root: id.to_owned(), ordinal: 0, depth: 1 }
     }
 
-    /// Takes the place of a reply: finds its parent, and counts it there and at its root.
+    /// The place of a reply. It is not counted there yet: see [`Place::take`].
     ///
     /// # Errors
-    /// 422 when there is no such comment on the target, 409 when it is deleted.
-    pub fn take_below(
+    /// 422 when there is no such comment on the target, 409 when it is deleted or hidden.
+    pub fn below(
         id: &str,
         target: &Target,
         answered: &str,
@@ -38,20 +38,75 @@ impl Place {
     ) -> Result<Self, Problem> {
         let answered = Stored::find(answered)?
             .filter(|answered| answered.target == target.as_str())
+            .filter(|answered| answered.shown || answered.is_open_to_caller())
             .ok_or_else(|| {
                 Problem::unprocessable_at("/parent", "is not a comment on this target")
             })?;
         if answered.deleted {
             return Err(deleted());
         }
+        if !answered.state.is_approved() {
+            return Err(hidden());
+        }
         let reply_to = Some(answered.id.clone());
         let Some(parent) = parent_of_reply(answered, depth_max, Stored::load)? else {
             return Ok(Self { reply_to, ..Self::top(id) });
         };
-        let ordinal = count_reply(&parent)?;
         let depth = parent.depth + 1;
-        Ok(Self { parent: Some(parent.id), reply_to, root: parent.root, ordinal, depth })
+        Ok(Self { parent: Some(parent.id), reply_to, root: parent.root, ordinal: 0, depth })
     }
+
+    /// Counts the comment at its parent and root, which gives it its ordinal.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub fn take(mut self) -> Result<Self, Problem> {
+        if let Some(parent) = &self.parent {
+            self.ordinal = count_reply(parent, &self.root)?;
+        }
+        Ok(self)
+    }
+}
+
+/// Counts a comment that is shown again, or for the first time, and gives it an ordinal if it has
+/// none. Those above it that had left their places get them back.
+///
+/// # Errors
+/// Those of the store.
+pub fn join(comment: &Stored) -> Result<(), Problem> {
+    let mut joining = comment.clone();
+    while let Some(parent) = joining.parent.clone() {
+        let ordinal = count_reply(&parent, &joining.root)?;
+        if joining.ordinal == 0 {
+            let statement = "UPDATE comments SET ordinal = $2 WHERE tenant = $tenant AND id = $1";
+            sql::execute(statement, params![&joining.id, ordinal])?;
+        }
+        let above = Stored::find(&parent)?.filter(|above| !above.shown);
+        let Some(above) = above else { break };
+        let statement = "UPDATE comments SET shown = 1 WHERE tenant = $tenant AND id = $1";
+        sql::execute(statement, params![&above.id])?;
+        joining = above;
+    }
+    Ok(())
+}
+
+/// Counts a comment that is not shown any more; it keeps its ordinal. Hidden ones above it that have
+/// no other reply leave as well.
+///
+/// # Errors
+/// Those of the store.
+pub fn leave(comment: &Stored) -> Result<(), Problem> {
+    let mut parent = comment.parent.clone();
+    while let Some(left) = parent.take() {
+        let statement = "UPDATE comments SET n_replies = n_replies - 1, version = version + 1, \
+                         shown = CASE WHEN state = 'approved' OR n_replies > 1 THEN 1 ELSE 0 END \
+                         WHERE tenant = $tenant AND id = $1 RETURNING shown, parent";
+        let (shown, above): (bool, Option<String>) = sql::query_one(statement, params![left])?;
+        if !shown {
+            parent = above;
+        }
+    }
+    Ok(())
 }
 
 /// The comment that a reply stands below: the answered one, or its nearest ancestor above the last
@@ -72,16 +127,16 @@ fn parent_of_reply(
 }
 
 /// Counts a new reply at its parent and root, and returns its ordinal below the root.
-fn count_reply(parent: &Stored) -> Result<i64, Problem> {
+fn count_reply(parent: &str, root: &str) -> Result<i64, Problem> {
     let statement = "UPDATE comments SET \
                      n_replies = n_replies + CASE WHEN id = $1 THEN 1 ELSE 0 END, \
                      version = version + CASE WHEN id = $1 THEN 1 ELSE 0 END, \
                      n_descendants = n_descendants + CASE WHEN id = $2 THEN 1 ELSE 0 END \
                      WHERE tenant = $tenant AND id IN ($1, $2) RETURNING id, n_descendants";
-    let counted: Vec<(String, i64)> = sql::query(statement, params![&parent.id, &parent.root])?;
-    let of_root = counted.into_iter().find(|(id, _)| *id == parent.root);
+    let counted: Vec<(String, i64)> = sql::query(statement, params![parent, root])?;
+    let of_root = counted.into_iter().find(|(id, _)| id == root);
     of_root.map(|(_, n_descendants)| n_descendants).ok_or_else(|| {
-        log::error!("a comment has no root", id = parent.id);
+        log::error!("a comment has no root", id = parent);
         Problem::internal()
     })
 }
@@ -89,6 +144,7 @@ fn count_reply(parent: &Stored) -> Result<i64, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::State;
 
     /// The comment at a level of a straight line of replies; its id is its level.
     fn at(depth: i64) -> Stored {
@@ -101,6 +157,10 @@ mod tests {
             author: None,
             body: None,
             deleted: false,
+            state: State::Approved,
+            shown: true,
+            ordinal: 0,
+            n_replies: 0,
             created_ms: 0,
             edited_ms: None,
             edited_by: None,

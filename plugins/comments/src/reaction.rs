@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::comment::Stored;
+use crate::pace::{self, Deed};
 use crate::settings::CommentsSettings;
 
 type Counts = BTreeMap<String, u32>;
@@ -36,6 +37,9 @@ pub fn add_reaction(
                      VALUES ($tenant, $1, $2, $3, $4) ON CONFLICT DO NOTHING";
     let now_ms = clock::now_ms();
     let is_new = sql::execute(statement, params![&id, &caller.subject, &kind, now_ms])? == 1;
+    if is_new {
+        pace::count(Deed::Reaction, &caller.subject, settings.reactions_per_minute)?;
+    }
     answer(&stored, &caller, &kind, i64::from(is_new))
 }
 
@@ -43,6 +47,7 @@ pub fn add_reaction(
 pub fn remove_reaction(
     Path((id, kind)): Path<(String, String)>,
     caller: Caller,
+    settings: Settings<CommentsSettings>,
 ) -> Result<Json<Reactions>, Problem> {
     if kind.contains('\0') {
         return Err(unknown());
@@ -51,6 +56,9 @@ pub fn remove_reaction(
     let statement = "DELETE FROM reactions \
                      WHERE tenant = $tenant AND comment = $1 AND reactor = $2 AND kind = $3";
     let was_there = sql::execute(statement, params![&id, &caller.subject, &kind])? == 1;
+    if was_there {
+        pace::count(Deed::Reaction, &caller.subject, settings.reactions_per_minute)?;
+    }
     answer(&stored, &caller, &kind, -i64::from(was_there))
 }
 

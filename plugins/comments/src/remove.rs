@@ -8,7 +8,7 @@ use crate::thread;
 /// `DELETE /{id}`
 pub fn delete_comment(
     Path(id): Path<String>,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     caller: Caller,
 ) -> Result<NoContent, Problem> {
     let stored = Stored::load(&id)?;
@@ -17,22 +17,25 @@ pub fn delete_comment(
         return Ok(NoContent);
     }
     stored.require_author_or_moderator(&caller)?;
-    if_match.check(&stored.etag())?;
+    preconditions.check(stored.etag())?;
     empty(&stored)?;
-    thread::leave(&stored)?;
+    if stored.state.is_approved() {
+        thread::leave(&stored)?;
+    }
     Ok(NoContent)
 }
 
 /// Removes the author, the text, its history, and what others added to it.
 fn empty(stored: &Stored) -> Result<(), Problem> {
-    let statement = "UPDATE comments SET deleted = 1, deleted_ms = $2, author = NULL, body = NULL, \
-                     html = NULL, edited_ms = NULL, edited_by = NULL, n_up = 0, n_down = 0, \
+    let statement = "UPDATE comments SET deleted = 1, deleted_ms = $2, author = NULL, author_name = NULL, \
+                     body = NULL, html = NULL, state = 'approved', edited_ms = NULL, edited_by = NULL, n_up = 0, n_down = 0, \
                      standing = 0, reactions = '{}', version = version + 1 \
                      WHERE tenant = $tenant AND id = $1";
     sql::execute(statement, params![&stored.id, clock::now_ms()])?;
     for statement in [
         "DELETE FROM revisions WHERE tenant = $tenant AND comment = $1",
         "DELETE FROM reactions WHERE tenant = $tenant AND comment = $1",
+        "DELETE FROM reports WHERE tenant = $tenant AND comment = $1",
         "DELETE FROM votes WHERE tenant = $tenant AND comment = $1",
     ] {
         sql::execute(statement, params![&stored.id])?;

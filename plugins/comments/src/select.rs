@@ -1,21 +1,33 @@
-//! How a comment looks to a caller: the one list of columns that every answer is made of, and the
-//! reading of pages of them.
+//! How a comment looks to a caller: the columns that every answer is made of, and the reading of pages
+//! of them. What is hidden looks empty in lists, and whole to those who may see it by its id.
 //!
 //! The JSON of a comment comes straight from the database, so its members are the columns here.
 
 use caplet_sdk::prelude::*;
 use caplet_sdk::sql::{JsonPage, Statement};
 use memchr::memmem;
+use serde::Deserialize;
 
+use crate::MODERATE;
 use crate::comment::Comment;
-use crate::markdown::render;
+use crate::markdown::{RENDERER_VERSION, render};
 use crate::settings::CommentsSettings;
 
-/// The columns of a comment `c`. Html of an older renderer is left out, to be made again; the
-/// number in the first line is `markdown::RENDERER_VERSION`.
-const COLUMNS: &str = r#"SELECT CASE WHEN c.renderer < 1 THEN NULL ELSE c.html END AS html,
-c.deleted AS "deleted:bool", c.id, c.target, c.parent, c.reply_to, c.depth, c.author, c.body,
+/// The columns of a comment `c`, as it looks to everybody. Html of an older renderer is left out, to be
+/// made again; the number in the first line is `markdown::RENDERER_VERSION`.
+const COLUMNS: &str = r#"SELECT
+CASE WHEN c.renderer < 1 OR c.state <> 'approved' THEN NULL ELSE c.html END AS html,
+c.deleted AS "deleted:bool", c.id, c.target, c.parent, c.reply_to, c.depth,
+CASE WHEN c.state = 'approved' THEN c.author END AS author,
+CASE WHEN c.state = 'approved' THEN c.author_name END AS author_name,
+CASE WHEN c.state = 'approved' THEN c.body END AS body, c.state,
 c.created_ms AS "created_at:time", c.edited_ms AS "edited_at:time", c.n_replies,
+c.n_up - c.n_down AS score, c.reactions AS "reactions:json""#;
+
+/// The same columns as they look to the author and to moderators.
+const ALL_COLUMNS: &str = r#"SELECT CASE WHEN c.renderer < 1 THEN NULL ELSE c.html END AS html,
+c.deleted AS "deleted:bool", c.id, c.target, c.parent, c.reply_to, c.depth, c.author, c.author_name,
+c.body, c.state, c.created_ms AS "created_at:time", c.edited_ms AS "edited_at:time", c.n_replies,
 c.n_up - c.n_down AS score, c.reactions AS "reactions:json""#;
 
 const NOBODYS_PART: &str = r#", 0 AS my_vote, '[]' AS "my_reactions:json""#;
@@ -49,9 +61,18 @@ impl FromRequest for Reader {
     }
 }
 
-/// Begins a statement with the columns of a comment, up to `FROM`.
+/// Begins a statement with the columns of a comment as everybody sees it, up to `FROM`.
 pub fn columns(reader: &Reader) -> Statement {
-    let mut statement = Statement::new(COLUMNS);
+    begin(COLUMNS, reader)
+}
+
+/// The same for those who may see what is hidden.
+pub fn all_columns(reader: &Reader) -> Statement {
+    begin(ALL_COLUMNS, reader)
+}
+
+fn begin(columns: &'static str, reader: &Reader) -> Statement {
+    let mut statement = Statement::new(columns);
     match &reader.0 {
         None => statement.push(NOBODYS_PART),
         Some(subject) => statement.push(READERS_VOTE).bind(subject).push(READERS_REACTIONS),
@@ -59,23 +80,98 @@ pub fn columns(reader: &Reader) -> Statement {
     statement
 }
 
-/// A comment as JSON and its version, or none when there is no such comment.
+/// A comment as JSON and the entity tag of how it looks to the reader, or none when there is no such
+/// comment, or none that the reader may see.
 ///
 /// # Errors
 /// Those of the store.
-pub fn one(reader: &Reader, id: &str) -> Result<Option<(JsonBytes<Comment>, i64)>, Problem> {
-    let mut statement = columns(reader);
+pub fn one(reader: &Reader, id: &str) -> Result<Option<(JsonBytes<Comment>, ETag)>, Problem> {
+    let Some(found) = find(columns(reader), id)? else { return Ok(None) };
+    if found.is_approved {
+        return tagged(found, reader, false).map(Some);
+    }
+    if found.author == reader.0 || identity::permitted(MODERATE) {
+        let Some(whole) = find(all_columns(reader), id)? else { return Ok(None) };
+        return tagged(whole, reader, true).map(Some);
+    }
+    found.is_shown.then(|| tagged(found, reader, false)).transpose()
+}
+
+/// A comment as one of two lists of columns shows it.
+struct Found {
+    json: Vec<u8>,
+    version: i64,
+    is_approved: bool,
+    is_shown: bool,
+    author: Option<String>,
+}
+
+fn find(mut statement: Statement, id: &str) -> Result<Option<Found>, Problem> {
     statement
-        .push(
-            r#", c.version AS "version:key" FROM comments c WHERE c.tenant = $tenant AND c.id = "#,
-        )
+        .push(r#", c.version AS "version:key", c.state AS "state:key", c.shown AS "shown:key""#)
+        .push(r#", c.author AS "author:key" FROM comments c WHERE c.tenant = $tenant AND c.id = "#)
         .bind(id);
     let page = statement.query_json(1)?;
-    let Some(sql::Value::Integer(version)) = page.last.first() else { return Ok(None) };
-    let version = *version;
-    let items = refresh(page.items)?;
+    let [sql::Value::Integer(version), sql::Value::Text(state), shown, author] =
+        page.last.as_slice()
+    else {
+        return Ok(None);
+    };
+    let json = page.items.strip_prefix(b"[").and_then(|items| items.strip_suffix(b"]"));
+    Ok(json.map(|json| Found {
+        json: json.to_vec(),
+        version: *version,
+        is_approved: state == "approved",
+        is_shown: *shown == sql::Value::Integer(1),
+        author: if let sql::Value::Text(author) = author { Some(author.clone()) } else { None },
+    }))
+}
+
+/// What one reader sees of a comment and others do not.
+#[derive(Deserialize)]
+struct Own<'a> {
+    my_vote: i8,
+    #[serde(borrow)]
+    my_reactions: Vec<&'a str>,
+}
+
+/// A comment with its entity tag. Readers who see the same bytes share a tag; it begins with the
+/// version, which is what `If-Match` compares.
+fn tagged(
+    found: Found,
+    reader: &Reader,
+    is_whole: bool,
+) -> Result<(JsonBytes<Comment>, ETag), Problem> {
+    let mut variant = String::new();
+    if is_whole {
+        variant.push_str("whole");
+    }
+    if reader.0.is_some() {
+        let own: Own<'_> = serde_json::from_slice(&found.json).map_err(not_json)?;
+        match own.my_vote {
+            1 => variant.push_str("+up"),
+            -1 => variant.push_str("+down"),
+            _ => {}
+        }
+        for kind in own.my_reactions {
+            variant.push('+');
+            variant.push_str(kind);
+        }
+    }
+    if found.json.starts_with(STALE) {
+        variant.push_str(&format!("+r{RENDERER_VERSION}"));
+    }
+    let etag = ETag::strong(found.version);
+    let etag = if variant.is_empty() { etag } else { etag.variant(variant) };
+    let items = [b"[", found.json.as_slice(), b"]"].concat();
+    let items = refresh(items)?;
     let comment = items.strip_prefix(b"[").and_then(|items| items.strip_suffix(b"]"));
-    Ok(comment.map(|comment| (JsonBytes::new(comment.to_vec()), version)))
+    Ok((JsonBytes::new(comment.unwrap_or_default().to_vec()), etag))
+}
+
+fn not_json(error: serde_json::Error) -> Problem {
+    log::error!("comments are not the JSON they should be", error = error);
+    Problem::internal()
 }
 
 /// Reads at most `limit` rows with `statement(limit)`, and fewer where they would be too large
@@ -94,10 +190,7 @@ fn refresh(items: Vec<u8>) -> Result<Vec<u8>, Problem> {
     if memmem::find(&items, STALE).is_none() {
         return Ok(items);
     }
-    refreshed(&items).map_err(|error| {
-        log::error!("comments are not the JSON they should be", error = error);
-        Problem::internal()
-    })
+    refreshed(&items).map_err(not_json)
 }
 
 fn refreshed(items: &[u8]) -> serde_json::Result<Vec<u8>> {
@@ -117,11 +210,12 @@ fn refreshed(items: &[u8]) -> serde_json::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::markdown::RENDERER_VERSION;
 
     #[test]
     fn statements_know_the_current_renderer() {
-        assert!(COLUMNS.contains(&format!("c.renderer < {RENDERER_VERSION} ")));
+        for columns in [COLUMNS, ALL_COLUMNS] {
+            assert!(columns.contains(&format!("c.renderer < {RENDERER_VERSION} ")));
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::words::BannedWords;
+
 /// The deepest level that is stored, whatever the settings say.
 pub const DEPTH_MAX: u8 = 8;
 
@@ -21,6 +23,48 @@ pub struct CommentsSettings {
     pub depth_max: u8,
     /// Whether comments may be read without a token.
     pub public_read: bool,
+    /// Whose comments a moderator must approve before others see them.
+    pub hold: Hold,
+    /// With how many approved comments an author is no newcomer any more.
+    #[schemars(range(min = 1, max = 100))]
+    pub newcomer_comments: u8,
+    /// Words and phrases, whatever the capitals; `word*` stands for all that begin so. Moderators
+    /// may use them.
+    pub banned_words: BannedWords,
+    /// What becomes of a comment with one of them.
+    pub banned_words_action: BannedWordsAction,
+    /// With more links than this a comment is held. 0: with none.
+    pub links_max: u16,
+    /// With so many open reports a comment is held. 0: with none.
+    pub hold_after_reports: u16,
+    /// How many comments one caller may write in a minute. 0: any number.
+    pub comments_per_minute: u32,
+    /// How many reactions and votes one caller may give and take back in a minute. 0: any number.
+    pub reactions_per_minute: u32,
+}
+
+/// Whose comments are held until a moderator approves them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Hold {
+    /// Nobody's.
+    Nobody,
+    /// Those of authors with fewer approved comments than `newcomer_comments`.
+    Newcomers,
+    /// Everybody's but those of moderators.
+    Everybody,
+}
+
+/// What becomes of a comment with a banned word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BannedWordsAction {
+    /// It is held.
+    Hold,
+    /// It is not taken.
+    Refuse,
+    /// It is spam.
+    Spam,
 }
 
 impl Default for CommentsSettings {
@@ -31,6 +75,14 @@ impl Default for CommentsSettings {
             reactions: reactions.map(str::to_owned).to_vec(),
             depth_max: DEPTH_MAX,
             public_read: true,
+            hold: Hold::Nobody,
+            newcomer_comments: 1,
+            banned_words: BannedWords::default(),
+            banned_words_action: BannedWordsAction::Hold,
+            links_max: 0,
+            hold_after_reports: 0,
+            comments_per_minute: 0,
+            reactions_per_minute: 60,
         }
     }
 }

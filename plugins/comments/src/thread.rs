@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::MODERATE;
 use crate::comment::Stored;
 use crate::select::Reader;
+use crate::state::State;
 
 /// Who may post in a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -59,7 +60,7 @@ pub struct NewThread {
     /// Who may post.
     #[serde(default)]
     posting: Posting,
-    /// The comment to show first: one of this thread that is not deleted.
+    /// The comment to show first: one of this thread that is approved and not deleted.
     pinned: Option<String>,
 }
 
@@ -67,23 +68,23 @@ pub struct NewThread {
 pub fn read_thread(
     _reader: Reader,
     Path(target): Path<Target>,
-    if_none_match: IfNoneMatch,
+    preconditions: Preconditions,
 ) -> Result<Conditional<JsonBytes<Thread>>, Problem> {
     let (thread, version) = current(&target)?;
-    Ok(if_none_match.unless(ETag::strong(version), || thread))
+    preconditions.unless(ETag::strong(version), || thread)
 }
 
 /// `PUT /threads/{target}`
 pub fn write_thread(
     Path(target): Path<Target>,
-    if_match: IfMatch,
+    preconditions: Preconditions,
     Json(thread): Json<NewThread>,
 ) -> Result<WithEtag<JsonBytes<Thread>>, Problem> {
     let (_, version) = current(&target)?;
-    if_match.check(&ETag::strong(version))?;
     if let Some(pinned) = &thread.pinned {
         require_can_be_pinned(pinned, &target)?;
     }
+    preconditions.check(ETag::strong(version))?;
     let statement = "INSERT INTO threads \
                      (tenant, target, locked, posting, pinned, version, updated_ms) \
                      VALUES ($tenant, $1, $2, $3, $4, 1, $5) ON CONFLICT (tenant, target) \
@@ -127,7 +128,13 @@ fn unchanged(target: &Target) -> Vec<u8> {
 
 fn require_can_be_pinned(id: &str, target: &Target) -> Result<(), Problem> {
     match Stored::find(id)? {
-        Some(comment) if comment.target == target.as_str() && !comment.deleted => Ok(()),
+        Some(comment)
+            if comment.target == target.as_str()
+                && !comment.deleted
+                && comment.state.is_approved() =>
+        {
+            Ok(())
+        }
         _ => Err(Problem::unprocessable_at("/pinned", "is not a comment of this thread")),
     }
 }
@@ -137,12 +144,17 @@ fn require_can_be_pinned(id: &str, target: &Target) -> Result<(), Problem> {
 /// # Errors
 /// 409 when the thread is locked, 403 when the caller may not post. What was counted is rolled back
 /// with the answer.
-pub fn enter(target: &Target) -> Result<(), Problem> {
-    let statement = "INSERT INTO threads (tenant, target, n_comments) VALUES ($tenant, $1, 1) \
-                     ON CONFLICT (tenant, target) \
-                     DO UPDATE SET n_comments = threads.n_comments + 1 \
+pub fn enter(target: &Target, state: State) -> Result<(), Problem> {
+    // What is hidden does not count, and no feed shows it.
+    let (n_comments, activity_ms) = if state.is_approved() { (1, clock::now_ms()) } else { (0, 0) };
+    let statement = "INSERT INTO threads (tenant, target, n_comments, activity_ms) \
+                     VALUES ($tenant, $1, $2, $3) ON CONFLICT (tenant, target) DO UPDATE \
+                     SET n_comments = threads.n_comments + excluded.n_comments, activity_ms = \
+                     CASE WHEN excluded.activity_ms > threads.activity_ms \
+                     THEN excluded.activity_ms ELSE threads.activity_ms END \
                      RETURNING locked, posting";
-    let (locked, posting): (bool, Posting) = sql::query_one(statement, params![target.as_str()])?;
+    let parameters = params![target.as_str(), n_comments, activity_ms];
+    let (locked, posting): (bool, Posting) = sql::query_one(statement, parameters)?;
     if locked {
         return Err(Problem::conflict("The thread is locked.").with_code("thread-locked"));
     }
@@ -153,16 +165,37 @@ pub fn enter(target: &Target) -> Result<(), Problem> {
     }
 }
 
-/// Counts a comment that was deleted, and unpins it.
+/// Counts a comment that was hidden and is approved.
+///
+/// # Errors
+/// Those of the store.
+pub fn count_approved(target: &str) -> Result<(), Problem> {
+    let statement = "UPDATE threads SET n_comments = n_comments + 1, activity_ms = $2 \
+                     WHERE tenant = $tenant AND target = $1";
+    sql::execute(statement, params![target, clock::now_ms()])?;
+    Ok(())
+}
+
+/// Notes that what a feed shows has changed.
+///
+/// # Errors
+/// Those of the store.
+pub fn touch(target: &str) -> Result<(), Problem> {
+    let statement = "UPDATE threads SET activity_ms = $2 WHERE tenant = $tenant AND target = $1";
+    sql::execute(statement, params![target, clock::now_ms()])?;
+    Ok(())
+}
+
+/// Counts a comment that was deleted or hidden, and unpins it.
 ///
 /// # Errors
 /// Those of the store.
 pub fn leave(comment: &Stored) -> Result<(), Problem> {
-    let statement = "UPDATE threads SET n_comments = n_comments - 1, \
+    let statement = "UPDATE threads SET n_comments = n_comments - 1, activity_ms = $3, \
                      version = version + CASE WHEN pinned = $2 THEN 1 ELSE 0 END, \
                      pinned = CASE WHEN pinned = $2 THEN NULL ELSE pinned END \
                      WHERE tenant = $tenant AND target = $1";
-    sql::execute(statement, params![&comment.target, &comment.id])?;
+    sql::execute(statement, params![&comment.target, &comment.id, clock::now_ms()])?;
     Ok(())
 }
 

@@ -39,8 +39,10 @@ fn replies(tops: &Range<'_>, n_tops: u32, reader: &Reader) -> Result<Vec<u8>, Pr
     let replies_max = REPLIES_MAX.min(PAGE_REPLIES_MAX / n_tops);
     let statement = |limit: u32| {
         let mut statement = select::columns(reader);
-        statement
-            .push(" FROM comments c WHERE c.tenant = $tenant AND c.ordinal > 0 AND c.ordinal <= ");
+        statement.push(
+            " FROM comments c WHERE c.tenant = $tenant AND c.shown = 1 AND c.ordinal > 0 \
+                   AND c.ordinal <= ",
+        );
         // Less of each, rather than all of some, when they are too large together.
         statement.bind((limit / n_tops).max(1)).push(" AND c.root IN (SELECT c.id FROM comments c");
         tops.restrict(&mut statement, n_tops);

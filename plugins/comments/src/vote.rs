@@ -6,6 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::comment::Stored;
+use crate::pace::{self, Deed};
+use crate::settings::CommentsSettings;
 use crate::standing;
 
 /// A vote.
@@ -46,6 +48,7 @@ pub struct Votes {
 pub fn cast_vote(
     Path(id): Path<String>,
     caller: Caller,
+    settings: Settings<CommentsSettings>,
     Json(vote): Json<Vote>,
 ) -> Result<Json<Votes>, Problem> {
     let stored = Stored::load_live(&id)?;
@@ -55,6 +58,7 @@ pub fn cast_vote(
         );
     }
     let before = vote_of(&stored, &caller)?;
+    count_change(before, vote.value, &caller, &settings)?;
     let statement = "INSERT INTO votes (tenant, comment, voter, value, voted_ms) \
                      VALUES ($tenant, $1, $2, $3, $4) ON CONFLICT (tenant, comment, voter) \
                      DO UPDATE SET value = excluded.value, voted_ms = excluded.voted_ms";
@@ -63,9 +67,14 @@ pub fn cast_vote(
 }
 
 /// `DELETE /{id}/vote`
-pub fn withdraw_vote(Path(id): Path<String>, caller: Caller) -> Result<Json<Votes>, Problem> {
+pub fn withdraw_vote(
+    Path(id): Path<String>,
+    caller: Caller,
+    settings: Settings<CommentsSettings>,
+) -> Result<Json<Votes>, Problem> {
     let stored = Stored::load_live(&id)?;
     let before = vote_of(&stored, &caller)?;
+    count_change(before, 0, &caller, &settings)?;
     let statement = "DELETE FROM votes WHERE tenant = $tenant AND comment = $1 AND voter = $2";
     sql::execute(statement, params![&id, &caller.subject])?;
     replace(&stored, before, 0)
@@ -76,6 +85,19 @@ fn vote_of(stored: &Stored, caller: &Caller) -> Result<i8, Problem> {
     let statement = "SELECT value FROM votes \
                      WHERE tenant = $tenant AND comment = $1 AND voter = $2";
     Ok(sql::query_optional(statement, params![&stored.id, &caller.subject])?.unwrap_or(0))
+}
+
+/// What changes nothing does not count.
+fn count_change(
+    before: i8,
+    after: i8,
+    caller: &Caller,
+    settings: &CommentsSettings,
+) -> Result<(), Problem> {
+    if before == after {
+        return Ok(());
+    }
+    pace::count(Deed::Reaction, &caller.subject, settings.reactions_per_minute)
 }
 
 /// Counts a vote that was `before` and is `after`, and answers what there is now.
