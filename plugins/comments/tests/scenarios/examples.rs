@@ -9,7 +9,8 @@ use crate::stage::{COMMENTS, MODERATE, TARGET, below, path, reply, write};
 /// What stands in every text of a world, so that it is noticed where it must not be.
 pub const CANARY: &str = "canary-7f3a";
 
-/// Comments of one tenant: `ada` wrote `top` and edited it, `bob` answered, voted and reacted.
+/// Comments of one tenant: `ada` wrote `top` and edited it, `bob` answered, voted, reacted, reported
+/// and subscribed.
 pub struct World {
     pub top: Value,
     pub answer: Value,
@@ -27,6 +28,8 @@ impl World {
             ada.patch(&path(&top)).json(&edit),
             bob.put(&below(&top, "vote")).json(&json!({ "value": 1 })),
             bob.put(&below(&top, "reactions/heart")),
+            bob.put(&below(&top, "report")).json(&json!({ "reason": "other", "note": CANARY })),
+            bob.put(&subscription_path()).json(&json!({ "level": "watching" })),
             moderator(host, tenant).put(&thread_path()).json(&thread),
         ] {
             request.send().await.expect_status(200);
@@ -41,6 +44,10 @@ fn moderator<'a>(host: &'a TestHost, tenant: &str) -> Caller<'a> {
 
 fn thread_path() -> String {
     format!("{COMMENTS}/threads/{TARGET}")
+}
+
+fn subscription_path() -> String {
+    format!("{}/subscription", thread_path())
 }
 
 /// Who may make a request.
@@ -71,6 +78,8 @@ pub type Example = caplet_testing::Example<Who>;
 pub fn examples(world: &World) -> Vec<Example> {
     let mut all = reading(world);
     all.extend(reacting(world));
+    all.extend(moderating(world));
+    all.extend(subscribing());
     all.extend(writing(world));
     all
 }
@@ -102,6 +111,41 @@ fn reacting(World { top, .. }: &World) -> Vec<Example> {
         make("remove_reaction", Method::DELETE, "reactions/heart"),
         Example { body: vote, ..make("cast_vote", Method::PUT, "vote") },
         make("withdraw_vote", Method::DELETE, "vote"),
+    ]
+}
+
+fn moderating(World { top, answer }: &World) -> Vec<Example> {
+    let make = |operation, method, target| example(operation, Who::Moderator, method, target);
+    let with = |example: Example, body: Value| Example { body: Some(body), ..example };
+    let report = json!({ "reason": "off-topic", "note": null });
+    let report_of = |comment| below(comment, "report");
+    let held = json!({ "state": "held" });
+    vec![
+        with(make("report_comment", Method::PUT, report_of(answer)), report),
+        make("withdraw_report", Method::DELETE, report_of(answer)),
+        make("list_reports", Method::GET, format!("{COMMENTS}/reports")),
+        with(
+            make("resolve_reports", Method::PUT, below(top, "reports/resolution")),
+            json!({ "outcome": "dismissed" }),
+        ),
+        with(make("decide_state", Method::PUT, below(answer, "state")), held),
+        make("list_hidden", Method::GET, format!("{COMMENTS}/moderation")),
+        with(
+            make("decide_state", Method::PUT, below(answer, "state")),
+            json!({ "state": "approved" }),
+        ),
+    ]
+}
+
+fn subscribing() -> Vec<Example> {
+    let make = |operation, method| example(operation, Who::Answerer, method, subscription_path());
+    let muted = Some(json!({ "level": "muted" }));
+    let list = format!("{COMMENTS}/subscriptions?level=watching");
+    vec![
+        make("read_subscription", Method::GET),
+        Example { target: list, ..make("list_subscriptions", Method::GET) },
+        Example { body: muted, ..make("subscribe", Method::PUT) },
+        make("unsubscribe", Method::DELETE),
     ]
 }
 

@@ -10,12 +10,15 @@ pub const TARGET: &str = "post:1";
 pub const MODERATE: &str = "comments.moderate";
 
 /// The tables of the plugin, and the columns that make their order.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 8] = [
     ("threads", "target"),
     ("comments", "id"),
     ("revisions", "comment, number"),
     ("reactions", "comment, reactor, kind"),
     ("votes", "comment, voter"),
+    ("reports", "comment, reporter"),
+    ("subscriptions", "subscriber, target"),
+    ("paces", "subject, deed"),
 ];
 
 /// A host with the plugin and its default settings.
