@@ -8,7 +8,9 @@
 mod comment;
 mod count;
 mod create;
+mod derived;
 mod edit;
+mod feed;
 mod history;
 mod judgement;
 mod listing;
@@ -25,6 +27,7 @@ mod standing;
 mod state;
 mod subscription;
 mod thread;
+mod transfer;
 mod tree;
 mod vote;
 mod words;
@@ -34,6 +37,9 @@ use caplet_sdk::route::Route;
 
 /// Who may edit, hide and delete what others wrote, see reports, and lock and pin.
 const MODERATE: &str = "comments.moderate";
+
+/// Who may take all comments elsewhere, and bring comments of others here.
+const TRANSFER: &str = "comments.transfer";
 
 /// Room for a body of 10 000 characters, each written as two `\u` escapes of six bytes.
 const BODY_MAX_BYTES: u32 = 128 * 1024;
@@ -51,6 +57,7 @@ plugin!(
             MODERATE,
             "Edit, hide and delete comments of others; see reports; lock and pin."
         )
+        .permission(TRANSFER, "Export all comments, and import comments of any author.")
         .migration(1, "create comments", include_str!("../migrations/0001_create_comments.sql"))
         .migration(
             2,
@@ -63,6 +70,7 @@ plugin!(
         .routes(threads())
         .routes(moderating())
         .routes(subscribing())
+        .routes(transferring())
 );
 
 fn reading() -> [Route; 5] {
@@ -166,6 +174,21 @@ fn moderating() -> [Route; 6] {
     ]
 }
 
+fn transferring() -> [Route; 2] {
+    [
+        get("/export", transfer::export::export_comments)
+            .permission(TRANSFER)
+            .summary("Export comments, a JSON object a line, the oldest first")
+            .tag("transfer"),
+        post("/import", transfer::import::import_comments)
+            .permission(TRANSFER)
+            .body_max_bytes(transfer::import::FILE_MAX_BYTES)
+            .summary("Import comments from an archive, Disqus or Commento")
+            .tag("transfer")
+            .answers(400, "The file cannot be read, or a parameter is wrong."),
+    ]
+}
+
 fn subscribing() -> [Route; 4] {
     [
         get("/threads/{target}/subscription", subscription::read_subscription)
@@ -185,12 +208,20 @@ fn subscribing() -> [Route; 4] {
     ]
 }
 
-fn threads() -> [Route; 2] {
+fn threads() -> [Route; 4] {
     [
         get("/threads/{target}", thread::read_thread)
             .public()
             .summary("Read a thread's settings")
             .tag("threads"),
+        get("/threads/{target}/atom", feed::read_atom)
+            .public()
+            .summary("Read the newest comments of a target as an Atom feed")
+            .tag("feeds"),
+        get("/threads/{target}/rss", feed::read_rss)
+            .public()
+            .summary("Read the newest comments of a target as an RSS feed")
+            .tag("feeds"),
         put("/threads/{target}", thread::write_thread)
             .permission(MODERATE)
             .summary("Lock a thread, pin a comment in it, decide who may post")
@@ -208,7 +239,7 @@ mod tests {
         let mut operations: Vec<_> = description.routes.iter().map(|r| &r.operation).collect();
         operations.sort();
         operations.dedup();
-        assert_eq!(operations.len(), 24);
+        assert_eq!(operations.len(), 28);
         assert!(description.permissions.iter().any(|p| p.name == super::MODERATE));
         assert!(!description.settings_schema.is_empty());
     }

@@ -50,7 +50,13 @@ pub fn render(markdown: &str) -> String {
     let mut nesting = Nesting::default();
     let events = parser.filter(|event| nesting.keeps(event)).map(tame);
     html::push_html(&mut unsafe_html, events);
-    sanitiser().clean(&unsafe_html).to_string()
+    sanitise(&unsafe_html)
+}
+
+/// Lets only the tags, attributes and links through that comments may have. What is left is
+/// well formed.
+pub fn sanitise(unsafe_html: &str) -> String {
+    sanitiser().clean(unsafe_html).to_string()
 }
 
 /// How many quotes and lists are open.

@@ -23,6 +23,10 @@ pub struct CommentsSettings {
     pub depth_max: u8,
     /// Whether comments may be read without a token.
     pub public_read: bool,
+    /// Where the page of a target is, for the links of feeds, with `{type}` and `{id}` in it. Feeds
+    /// have no such links without it. A comment is expected at `#comment-<its id>` there.
+    #[schemars(length(max = 500), regex(pattern = r"^(https?://[!-~]+)?$"))]
+    pub page_url: String,
     /// Whose comments a moderator must approve before others see them.
     pub hold: Hold,
     /// With how many approved comments an author is no newcomer any more.
@@ -75,6 +79,7 @@ impl Default for CommentsSettings {
             reactions: reactions.map(str::to_owned).to_vec(),
             depth_max: DEPTH_MAX,
             public_read: true,
+            page_url: String::new(),
             hold: Hold::Nobody,
             newcomer_comments: 1,
             banned_words: BannedWords::default(),
