@@ -11,7 +11,7 @@ use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, html};
 
 /// The version of what this module makes of a text. `select` repeats it in its columns.
-pub const RENDERER_VERSION: i64 = 1;
+pub const RENDERER_VERSION: i64 = 2;
 
 /// The tags that may come out.
 const TAGS: [&str; 19] = [
@@ -48,15 +48,11 @@ pub fn render(markdown: &str) -> String {
     let parser = Parser::new_ext(markdown, Options::ENABLE_STRIKETHROUGH);
     let mut unsafe_html = String::with_capacity(markdown.len() * 3 / 2);
     let mut nesting = Nesting::default();
-    let events = parser.filter(|event| nesting.keeps(event)).map(tame);
+    let mut alternative = Alternative::default();
+    let events = parser.filter(|event| nesting.keeps(event) && alternative.keeps(event)).map(tame);
     html::push_html(&mut unsafe_html, events);
-    sanitise(&unsafe_html)
-}
-
-/// Lets only the tags, attributes and links through that comments may have. What is left is
-/// well formed.
-pub fn sanitise(unsafe_html: &str) -> String {
-    sanitiser().clean(unsafe_html).to_string()
+    static SANITISER: OnceLock<Builder<'static>> = OnceLock::new();
+    SANITISER.get_or_init(|| sanitiser(&[])).clean(&unsafe_html).to_string()
 }
 
 /// How many quotes and lists are open.
@@ -83,6 +79,40 @@ impl Nesting {
     }
 }
 
+/// Where a link or an image is open: an image becomes a link with its description as text, and links
+/// do not nest.
+#[derive(Default)]
+struct Alternative {
+    n_links: usize,
+    n_images: usize,
+}
+
+impl Alternative {
+    /// Whether an event is shown: within an image only texts are, and within a link no image's frame.
+    fn keeps(&mut self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Start(Tag::Image { .. }) => {
+                self.n_images += 1;
+                self.n_images == 1 && self.n_links == 0
+            }
+            Event::End(TagEnd::Image) => {
+                self.n_images -= 1;
+                self.n_images == 0 && self.n_links == 0
+            }
+            Event::Start(_) | Event::End(_) if self.n_images > 0 => false,
+            Event::Start(Tag::Link { .. }) => {
+                self.n_links += 1;
+                true
+            }
+            Event::End(TagEnd::Link) => {
+                self.n_links -= 1;
+                true
+            }
+            _ => true,
+        }
+    }
+}
+
 /// Turns raw HTML into text, and images into links.
 fn tame(event: Event<'_>) -> Event<'_> {
     match event {
@@ -100,22 +130,20 @@ fn tame(event: Event<'_>) -> Event<'_> {
     }
 }
 
-/// Built once for each instance: it holds a dozen hash sets.
-fn sanitiser() -> &'static Builder<'static> {
-    static SANITISER: OnceLock<Builder<'static>> = OnceLock::new();
-    SANITISER.get_or_init(|| {
-        let mut builder = Builder::empty();
-        builder
-            .tags(HashSet::from(TAGS))
-            .tag_attributes(HashMap::from([
-                ("a", HashSet::from(["href", "title"])),
-                ("ol", HashSet::from(["start"])),
-            ]))
-            .url_schemes(HashSet::from(SCHEMES))
-            .url_relative(UrlRelative::Deny)
-            .link_rel(Some(LINK_REL));
-        builder
-    })
+/// Lets only the tags, attributes and links through that comments may have, and these tags. What is
+/// left is well formed. Keep it: it holds a dozen hash sets.
+pub fn sanitiser(more_tags: &[&'static str]) -> Builder<'static> {
+    let mut builder = Builder::empty();
+    builder
+        .tags(TAGS.iter().chain(more_tags).copied().collect())
+        .tag_attributes(HashMap::from([
+            ("a", HashSet::from(["href", "title"])),
+            ("ol", HashSet::from(["start"])),
+        ]))
+        .url_schemes(HashSet::from(SCHEMES))
+        .url_relative(UrlRelative::Deny)
+        .link_rel(Some(LINK_REL));
+    builder
 }
 
 #[cfg(test)]
@@ -143,6 +171,18 @@ mod tests {
         let html = render("![a cat](https://example.org/cat.png)");
         assert!(html.contains("<a href=\"https://example.org/cat.png\""));
         assert!(html.contains(">a cat</a>") && !html.contains("<img"));
+    }
+
+    #[test]
+    fn images_in_links_and_links_in_images_do_not_nest() {
+        let html = render("[![a *cat*](https://example.org/cat.png)](https://example.org/)");
+        assert!(html.contains("href=\"https://example.org/\"") && html.contains(">a cat</a>"));
+        assert_eq!(html.matches("<a ").count(), 1);
+        let html = render("![a [*cat*](https://example.org/)](https://example.org/cat.png)");
+        assert!(
+            html.contains("href=\"https://example.org/cat.png\"") && html.contains(">a cat</a>")
+        );
+        assert_eq!(html.matches("<a ").count(), 1);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::settings::CommentsSettings;
 /// The columns of a comment `c`, as it looks to everybody. Html of an older renderer is left out, to be
 /// made again; the number in the first line is `markdown::RENDERER_VERSION`.
 const COLUMNS: &str = r#"SELECT
-CASE WHEN c.renderer < 1 OR c.state <> 'approved' THEN NULL ELSE c.html END AS html,
+CASE WHEN c.renderer < 2 OR c.state <> 'approved' THEN NULL ELSE c.html END AS html,
 c.deleted AS "deleted:bool", c.id, c.target, c.parent, c.reply_to, c.depth,
 CASE WHEN c.state = 'approved' THEN c.author END AS author,
 CASE WHEN c.state = 'approved' THEN c.author_name END AS author_name,
@@ -25,7 +25,7 @@ c.created_ms AS "created_at:time", c.edited_ms AS "edited_at:time", c.n_replies,
 c.n_up - c.n_down AS score, c.reactions AS "reactions:json""#;
 
 /// The same columns as they look to the author and to moderators.
-const ALL_COLUMNS: &str = r#"SELECT CASE WHEN c.renderer < 1 THEN NULL ELSE c.html END AS html,
+const ALL_COLUMNS: &str = r#"SELECT CASE WHEN c.renderer < 2 THEN NULL ELSE c.html END AS html,
 c.deleted AS "deleted:bool", c.id, c.target, c.parent, c.reply_to, c.depth, c.author, c.author_name,
 c.body, c.state, c.created_ms AS "created_at:time", c.edited_ms AS "edited_at:time", c.n_replies,
 c.n_up - c.n_down AS score, c.reactions AS "reactions:json""#;

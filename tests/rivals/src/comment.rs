@@ -17,8 +17,9 @@ pub const TENANT: &str = "default";
 /// The comments of a tenant's target, the newest first. `deleted` is an expression, because sqlx
 /// reads a column declared as BIGINT as a number only.
 pub const LIST: &str = "SELECT html, deleted <> 0 AS deleted, id, target, parent, reply_to, depth, \
-     author, body, created_ms, edited_ms, n_replies, n_up - n_down AS score, reactions \
-     FROM comments WHERE tenant = ?1 AND target = ?2 ORDER BY id DESC LIMIT ?3";
+     author, author_name, body, state, created_ms, edited_ms, n_replies, n_up - n_down AS score, \
+     reactions FROM comments WHERE tenant = ?1 AND target = ?2 AND shown = 1 \
+     ORDER BY id DESC LIMIT ?3";
 
 /// What a list is asked for.
 #[derive(Debug, Deserialize)]
@@ -38,7 +39,9 @@ pub struct Comment {
     pub reply_to: Option<String>,
     pub depth: i64,
     pub author: Option<String>,
+    pub author_name: Option<String>,
     pub body: Option<String>,
+    pub state: String,
     #[sqlx(rename = "created_ms")]
     #[serde(rename = "created_at", serialize_with = "time")]
     pub created_ms: i64,

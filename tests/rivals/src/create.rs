@@ -34,7 +34,7 @@ const ENTER: &str = "INSERT INTO threads (tenant, target, n_comments) VALUES (?1
      RETURNING locked <> 0 OR posting <> 'everyone'";
 
 const INSERT: &str = "INSERT INTO comments (tenant, id, target, root, ordinal, depth, author, body, \
-     html, renderer, created_ms) VALUES (?1, ?2, ?3, ?2, 0, 1, ?4, ?5, ?6, 1, ?7)";
+     html, renderer, created_ms) VALUES (?1, ?2, ?3, ?2, 0, 1, ?4, ?5, ?6, 2, ?7)";
 
 struct Shared {
     connection: Mutex<Connection>,
@@ -139,7 +139,9 @@ fn comment(author: String, new: NewComment) -> Comment {
         reply_to: None,
         depth: 1,
         author: Some(author),
+        author_name: None,
         body: Some(new.body),
+        state: "approved".to_owned(),
         created_ms: Timestamp::now().as_millisecond(),
         edited_ms: None,
         n_replies: 0,

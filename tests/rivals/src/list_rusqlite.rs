@@ -52,9 +52,9 @@ fn read(connection: &Connection, target: &str) -> rusqlite::Result<Vec<Comment>>
 }
 
 fn comment(row: &Row<'_>) -> rusqlite::Result<Comment> {
-    let reactions = row.get::<_, String>(13)?;
+    let reactions = row.get::<_, String>(15)?;
     let reactions = Reactions::try_from(reactions).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(13, Type::Text, Box::new(error))
+        rusqlite::Error::FromSqlConversionFailure(15, Type::Text, Box::new(error))
     })?;
     Ok(Comment {
         html: row.get(0)?,
@@ -65,11 +65,13 @@ fn comment(row: &Row<'_>) -> rusqlite::Result<Comment> {
         reply_to: row.get(5)?,
         depth: row.get(6)?,
         author: row.get(7)?,
-        body: row.get(8)?,
-        created_ms: row.get(9)?,
-        edited_ms: row.get(10)?,
-        n_replies: row.get(11)?,
-        score: row.get(12)?,
+        author_name: row.get(8)?,
+        body: row.get(9)?,
+        state: row.get(10)?,
+        created_ms: row.get(11)?,
+        edited_ms: row.get(12)?,
+        n_replies: row.get(13)?,
+        score: row.get(14)?,
         reactions,
         my_vote: 0,
         my_reactions: Vec::new(),

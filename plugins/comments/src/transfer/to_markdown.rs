@@ -1,14 +1,22 @@
 //! HTML of a comment as Markdown that renders alike. It is sanitised first, so that what comes out
 //! holds nothing that the renderer would not make itself.
 
+use std::sync::OnceLock;
+
+use ammonia::Builder;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use crate::markdown::sanitise;
+use crate::markdown::sanitiser;
+
+/// Tags that the renderer does not make, and what they mean.
+const SYNONYMS: [(&str, &str); 4] = [("b", "strong"), ("i", "em"), ("s", "del"), ("strike", "del")];
 
 /// Turns HTML into Markdown.
 pub fn to_markdown(html: &str) -> String {
-    let clean = sanitise(html);
+    static SANITISER: OnceLock<Builder<'static>> = OnceLock::new();
+    let clean = SANITISER.get_or_init(|| sanitiser(&SYNONYMS.map(|(tag, _)| tag))).clean(html);
+    let clean = clean.to_string();
     let mut reader = Reader::from_str(&clean);
     reader.config_mut().check_end_names = false;
     reader.config_mut().allow_unmatched_ends = true;
@@ -21,9 +29,9 @@ pub fn to_markdown(html: &str) -> String {
             Event::Start(start) => writer.start(&start),
             Event::Empty(start) => {
                 writer.start(&start);
-                writer.end(start.name().as_ref());
+                writer.end(meaning(start.name().as_ref()));
             }
-            Event::End(end) => writer.end(end.name().as_ref()),
+            Event::End(end) => writer.end(meaning(end.name().as_ref())),
             Event::Text(text) => writer.text(&text),
             Event::GeneralRef(reference) => writer.text(match &*reference {
                 "lt" => "<",
@@ -36,6 +44,11 @@ pub fn to_markdown(html: &str) -> String {
         }
     }
     writer.finish()
+}
+
+/// The tag that the renderer makes for what a tag means.
+fn meaning(tag: &str) -> &str {
+    SYNONYMS.iter().find(|(synonym, _)| *synonym == tag).map_or(tag, |(_, meaning)| meaning)
 }
 
 /// An element that is open, and the Markdown of what is in it so far.
@@ -52,7 +65,7 @@ struct Writer {
 
 impl Writer {
     fn start(&mut self, start: &BytesStart<'_>) {
-        let name = start.name().as_ref().to_owned();
+        let name = meaning(start.name().as_ref()).to_owned();
         match name.as_str() {
             "br" => return self.push("\\\n"),
             "hr" => return self.push("\n\n---\n\n"),
@@ -224,6 +237,11 @@ mod tests {
         ] {
             assert_eq!(render(&to_markdown(html)), html, "{}", to_markdown(html));
         }
+    }
+
+    #[test]
+    fn tags_that_mean_the_same_are_the_same() {
+        assert_eq!(to_markdown("<b>a</b> <i>b</i> <s>c</s>"), "**a** *b* ~~c~~");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use caplet_testing::{Value as Stored, json};
 use serde_json::Value;
 
 use crate::stage::{
-    COMMENTS, below, count, host, items, moderator, now, path, read, reply, stored, write,
+    COMMENTS, below, count, host, host_with, items, moderator, now, path, read, reply, stored,
+    write,
 };
 
 const SECRET: &str = "what nobody shall read again";
@@ -35,7 +36,8 @@ async fn a_deleted_comment_keeps_its_place() {
 
 #[tokio::test]
 async fn nothing_of_a_deleted_comment_is_kept() {
-    let host = host().await;
+    // How much a caller did in this minute is not of the comment.
+    let host = host_with(json!({ "reactions_per_minute": 0 })).await;
     let (ada, bob) = (host.user("the-author"), host.user("bob"));
     let comment = write(&ada, SECRET).await;
     let edit = json!({ "body": format!("{SECRET}, edited") });
@@ -43,9 +45,11 @@ async fn nothing_of_a_deleted_comment_is_kept() {
     let vote = bob.put(&below(&comment, "vote")).json(&json!({ "value": 1 }));
     vote.send().await.expect_status(200);
     bob.put(&below(&comment, "reactions/like")).send().await.expect_status(200);
+    let report = bob.put(&below(&comment, "report")).json(&json!({ "reason": "other" }));
+    report.send().await.expect_status(200);
     ada.delete(&path(&comment)).send().await.expect_status(204);
 
-    for table in ["revisions", "votes", "reactions"] {
+    for table in ["revisions", "votes", "reactions", "reports"] {
         assert_eq!(count(&host, table).await, 0, "{table}");
     }
     let left = format!("{:?}", stored(&host, "default").await);

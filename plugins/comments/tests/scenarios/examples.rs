@@ -4,7 +4,7 @@
 use caplet_testing::{Caller, Method, Person, TestHost, json};
 use serde_json::Value;
 
-use crate::stage::{COMMENTS, MODERATE, TARGET, below, path, reply, write};
+use crate::stage::{COMMENTS, MODERATE, TARGET, TRANSFER, below, path, reply, write};
 
 /// What stands in every text of a world, so that it is noticed where it must not be.
 pub const CANARY: &str = "canary-7f3a";
@@ -59,6 +59,8 @@ pub enum Who {
     /// `bob`, the author of `answer`.
     Answerer,
     Moderator,
+    /// Who may export and import.
+    Operator,
 }
 
 impl Person for Who {
@@ -68,6 +70,7 @@ impl Person for Who {
             Self::Author => host.user("ada").tenant(tenant),
             Self::Answerer => host.user("bob").tenant(tenant),
             Self::Moderator => moderator(host, tenant),
+            Self::Operator => host.user("olga").tenant(tenant).permission(TRANSFER),
         }
     }
 }
@@ -80,6 +83,7 @@ pub fn examples(world: &World) -> Vec<Example> {
     all.extend(reacting(world));
     all.extend(moderating(world));
     all.extend(subscribing());
+    all.extend(transferring());
     all.extend(writing(world));
     all
 }
@@ -134,6 +138,17 @@ fn moderating(World { top, answer }: &World) -> Vec<Example> {
             make("decide_state", Method::PUT, below(answer, "state")),
             json!({ "state": "approved" }),
         ),
+    ]
+}
+
+fn transferring() -> Vec<Example> {
+    let make = |operation, method, target| example(operation, Who::Operator, method, target);
+    vec![
+        make("export_comments", Method::GET, format!("{COMMENTS}/export")),
+        // A file without comments is one.
+        make("import_comments", Method::POST, format!("{COMMENTS}/import?format=archive")),
+        make("read_atom", Method::GET, format!("{}/atom", thread_path())),
+        make("read_rss", Method::GET, format!("{}/rss", thread_path())),
     ]
 }
 

@@ -6,19 +6,26 @@
 //! put together is tested beside the code.
 
 mod bad_requests;
+mod conditions;
 mod contract;
 mod deleting;
 mod editing;
 mod examples;
+mod feeds;
 mod idempotency;
 mod markdown;
+mod moderation;
+mod paces;
 mod pages;
 mod permissions;
 mod reactions;
 mod replies;
+mod reports;
 mod stage;
+mod subscriptions;
 mod tenants;
 mod threads;
+mod transfer;
 mod trees;
 mod votes;
 mod writing;

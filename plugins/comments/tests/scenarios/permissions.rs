@@ -8,7 +8,7 @@ use crate::examples::{World, examples, operations};
 use crate::stage::{COMMENTS, MODERATE, host_with, path, stored, write};
 
 /// A column for each of [`people`]: the statuses that the routes' examples are answered with.
-const STATUSES: [(&str, [u16; 6]); 14] = [
+const STATUSES: [(&str, [u16; 6]); 28] = [
     ("list_comments", [200, 200, 200, 200, 200, 200]),
     ("read_comment", [200, 200, 200, 200, 200, 200]),
     ("list_replies", [200, 200, 200, 200, 200, 200]),
@@ -23,6 +23,21 @@ const STATUSES: [(&str, [u16; 6]); 14] = [
     ("edit_comment", [401, 403, 200, 403, 200, 200]),
     ("write_thread", [401, 403, 403, 403, 200, 200]),
     ("delete_comment", [401, 403, 403, 403, 204, 204]),
+    ("report_comment", [401, 200, 200, 200, 200, 200]),
+    ("withdraw_report", [401, 204, 204, 204, 204, 204]),
+    ("list_reports", [401, 403, 403, 403, 200, 200]),
+    ("resolve_reports", [401, 403, 403, 403, 200, 200]),
+    ("list_hidden", [401, 403, 403, 403, 200, 200]),
+    ("decide_state", [401, 403, 403, 403, 200, 200]),
+    // Only `bob`, who is none of them, is subscribed.
+    ("read_subscription", [401, 404, 404, 404, 404, 404]),
+    ("list_subscriptions", [401, 200, 200, 200, 200, 200]),
+    ("subscribe", [401, 200, 200, 200, 200, 200]),
+    ("unsubscribe", [401, 204, 204, 204, 204, 204]),
+    ("read_atom", [200, 200, 200, 200, 200, 200]),
+    ("read_rss", [200, 200, 200, 200, 200, 200]),
+    ("export_comments", [401, 403, 403, 403, 403, 200]),
+    ("import_comments", [401, 403, 403, 403, 403, 200]),
 ];
 
 /// Nobody; a stranger; the author of the comment that most examples are about; somebody with rights

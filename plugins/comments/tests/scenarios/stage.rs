@@ -8,6 +8,7 @@ use serde_json::Value;
 pub const COMMENTS: &str = "/api/comments";
 pub const TARGET: &str = "post:1";
 pub const MODERATE: &str = "comments.moderate";
+pub const TRANSFER: &str = "comments.transfer";
 
 /// The tables of the plugin, and the columns that make their order.
 const TABLES: [(&str, &str); 8] = [

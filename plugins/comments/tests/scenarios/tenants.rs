@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::examples::{CANARY, World, examples, operations};
 use crate::stage::{
-    COMMENTS, MODERATE, TARGET, below, bodies, host, items, path, read, send, stored, write,
+    COMMENTS, MODERATE, TARGET, TRANSFER, below, bodies, host, items, path, read, send, stored,
+    write,
 };
 
 /// What a caller of another tenant must be answered.
@@ -31,8 +32,9 @@ fn seen_by_others(operation: &str) -> Seen {
             "target": TARGET, "locked": false, "posting": "everyone", "pinned": null,
             "updated_at": null,
         })),
-        // A subscription is the caller's own, whatever the target.
-        "subscribe" | "unsubscribe" => Seen::Own,
+        // What a caller subscribes to, exports, imports and follows is of their own tenant.
+        "subscribe" | "unsubscribe" | "export_comments" | "import_comments" | "read_atom"
+        | "read_rss" => Seen::Own,
         "create_comment" => Seen::NoSuchComment("/parent"),
         "write_thread" => Seen::NoSuchComment("/pinned"),
         "read_comment" | "list_replies" | "list_revisions" | "edit_comment" | "delete_comment"
@@ -65,7 +67,7 @@ fn outsiders(host: &TestHost) -> Vec<Caller<'_>> {
     for tenant in ["globex", "ACME", "default"] {
         for subject in ["ada", "bob", "mia"] {
             let caller = host.user(subject).tenant(tenant);
-            all.push(caller.permission(MODERATE).role("admin").team("acme"));
+            all.push(caller.permission(MODERATE).permission(TRANSFER).role("admin").team("acme"));
         }
     }
     all

@@ -16,6 +16,7 @@ async fn a_comment_is_written_listed_and_read() {
     let expected = json!({
         "html": "<p>Hello, <strong>world</strong></p>\n", "deleted": false, "id": written["id"],
         "target": "post:1", "parent": null, "reply_to": null, "depth": 1, "author": "ada",
+        "author_name": null, "state": "approved",
         "body": "Hello, **world**", "created_at": "2026-01-01T00:00:00.000Z", "edited_at": null,
         "n_replies": 0, "score": 0, "reactions": {}, "my_vote": 0, "my_reactions": [],
     });
