@@ -40,6 +40,7 @@ walks! {
     readme_runs "README.md";
     architecture_runs "docs/ARCHITECTURE.md";
     cli_runs "docs/cli.md";
+    comments_page_runs "docs/comments.md";
     configuration_runs "docs/configuration.md";
     embedding_runs "docs/embedding.md";
     first_plugin_runs "docs/first-plugin.md";
