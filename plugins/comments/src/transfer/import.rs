@@ -15,8 +15,9 @@ use super::{archive, commento, disqus};
 use crate::markdown::render;
 use crate::settings::CommentsSettings;
 
-/// The largest file of one request.
-pub const FILE_MAX_BYTES: u32 = 2 * 1024 * 1024;
+/// The largest file of one request. Each reads all of it, to put its rows in order; more would take
+/// longer than the host's default limit of CPU time.
+pub const FILE_MAX_BYTES: u32 = 1024 * 1024;
 /// The most rows that one request takes.
 const ROWS_MAX: usize = 200;
 /// When no further text is rendered, in milliseconds from the beginning of the request: a request has
