@@ -4,7 +4,7 @@
 use caplet_sdk::Target;
 use serde::Deserialize;
 
-use super::row::{Body, Contents, Refusal, Row, checked_body, is_own_id, name, time};
+use super::row::{Body, Contents, Refusal, Row, checked_body, is_own_id, name, subject, time};
 use crate::derived::derived_id;
 use crate::state::State;
 
@@ -58,10 +58,11 @@ fn row(line: usize, read: Line, now_ms: i64) -> Result<Row, String> {
         (false, Some(body)) => checked_body(body)?,
         (false, None) => return Err("it has no text and is not deleted".to_owned()),
     };
-    let author = read.author.as_deref().and_then(name).filter(|_| !read.deleted);
-    if author.is_none() && !read.deleted {
-        return Err("it has no author and is not deleted".to_owned());
-    }
+    let author = match (read.deleted, read.author) {
+        (true, _) => None,
+        (false, Some(author)) => Some(subject(author)?),
+        (false, None) => return Err("it has no author and is not deleted".to_owned()),
+    };
     let id = if is_own_id(&read.id, now_ms) {
         read.id.clone()
     } else {

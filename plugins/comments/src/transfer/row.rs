@@ -8,8 +8,10 @@ use uuid::Uuid;
 use crate::comment::{BODY_MAX_CHARS, check_body};
 use crate::state::State;
 
-/// The most characters of a name or subject.
+/// The most characters of a name.
 const NAME_MAX_CHARS: usize = 200;
+/// The most characters of a subject, which is what the host takes from tokens.
+const SUBJECT_MAX_CHARS: usize = 255;
 
 /// A comment that could be read.
 #[derive(Debug, Clone)]
@@ -106,6 +108,16 @@ pub fn checked_body(body: String) -> Result<String, String> {
     }
     check_body(&body, &()).map_err(|error| format!("its text {error}"))?;
     Ok(body)
+}
+
+/// Checks a subject, which stands for the same caller here and must not be changed.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn subject(text: String) -> Result<String, String> {
+    let is_one = (1..=SUBJECT_MAX_CHARS).contains(&text.chars().count())
+        && !text.chars().any(char::is_control);
+    if is_one { Ok(text) } else { Err("its author is no subject of a token".to_owned()) }
 }
 
 /// A name without what cannot be stored, or none when nothing is left; cut where it is too long.
