@@ -180,7 +180,7 @@ async fn commento_keeps_its_threads_times_and_authors() {
 async fn a_deep_thread_is_flattened_and_a_large_file_comes_in_parts() {
     let host = host_with(json!({ "depth_max": 3 })).await;
     let line = |number: usize| {
-        let parent = (number % 10 > 0).then(|| format!("c{}", number - 1));
+        let parent = (!number.is_multiple_of(10)).then(|| format!("c{}", number - 1));
         json!({
             "id": format!("c{number}"), "target": "post:1", "reply_to": parent, "author": "ada",
             "body": number.to_string(), "created_at": format!("2020-01-01T00:00:00.{number:03}Z"),
