@@ -1,8 +1,8 @@
 //! The host seen by programs that were written elsewhere: official clients, the specifications' own
 //! tests, browsers. A topic is a folder with its scripts and the tests that run them.
 
-mod gateway;
 mod comments;
+mod gateway;
 mod openapi;
 mod tags;
 mod telemetry;
