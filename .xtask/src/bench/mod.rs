@@ -28,7 +28,7 @@ mod stage;
 mod tags;
 
 use crate::workspace::Workspace;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use benchmarks::Benchmark;
 use clap::ValueEnum;
 use report::Report;
@@ -57,9 +57,15 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     };
     let stage = Stage::build(workspace, options)?;
     let mut report = Report::new(&stage)?;
+    let mut failures = Vec::new();
     for benchmark in chosen {
-        benchmark.run(workspace, &stage, &mut report)?;
+        // The others take minutes and may well succeed.
+        if let Err(error) = benchmark.run(workspace, &stage, &mut report) {
+            eprintln!("error: {benchmark:?}: {error:#}");
+            failures.push(format!("{benchmark:?}: {error:#}"));
+        }
     }
     print!("\n{}", report.table());
-    report.write(&stage.folder.join("results.json"))
+    report.write(&stage.folder.join("results.json"))?;
+    if failures.is_empty() { Ok(()) } else { bail!("not measured: {}", failures.join("; ")) }
 }

@@ -7,7 +7,7 @@ use super::{
     load::{Request, ask},
     memory::Memory,
     report::{Bar, Report, Unit, median},
-    stage::{COMMENTS, Stage},
+    stage::{COMMENTS, Stage, TAGS},
 };
 use anyhow::{Result, bail};
 use std::{
@@ -32,7 +32,7 @@ const IDLE_MS_MAX: u64 = 500;
 const REST: Duration = Duration::from_secs(4);
 
 /// Each plugin with something that it answers.
-const PLUGINS: [(&str, &str); 1] = [(COMMENTS, LIST)];
+const PLUGINS: [(&str, &str); 2] = [(COMMENTS, LIST), (TAGS, "/api/tags")];
 
 /// From the start of the program to the first list of comments, with the plugins' code in the cache.
 pub fn start(stage: &Stage, report: &mut Report) -> Result<()> {

@@ -63,7 +63,7 @@ impl Stage {
 
     /// Puts all plugins that any benchmark asks into the host's plugin folder.
     pub fn install_all(&self) -> Result<()> {
-        self.install(&[COMMENTS, "constant-json"])
+        self.install(&[COMMENTS, TAGS, "constant-json"])
     }
 
     /// Puts these plugins, and no others, into the host's plugin folder.
