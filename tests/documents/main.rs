@@ -46,6 +46,7 @@ walks! {
     first_plugin_runs "docs/first-plugin.md";
     gateway_runs "docs/gateway.md";
     http_runs "docs/http.md";
+    identity_runs "docs/identity.md";
     limits_runs "docs/limits.md";
     observability_runs "docs/observability.md";
     performance_runs "docs/performance.md";

@@ -20,6 +20,7 @@ fn the_metrics_are_those_that_are_counted() {
     for file in [
         "host/runtime/src/metrics.rs",
         "host/server/src/metrics.rs",
+        "host/server/src/identity/metrics.rs",
         "host/server/src/gateway/counters.rs",
         "host/cli/src/telemetry.rs",
     ] {

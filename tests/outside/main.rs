@@ -3,6 +3,7 @@
 
 mod comments;
 mod gateway;
+mod identity;
 mod openapi;
 mod tags;
 mod telemetry;

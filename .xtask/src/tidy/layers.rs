@@ -50,6 +50,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("axum", &["host/server", "host/testing"]),
     ("hyper", &["host/server", "host/testing"]),
     ("tower", &["host/server", "host/testing"]),
+    ("ring", &["host/server"]),
     ("jsonwebtoken", &["host/server", "host/testing"]),
     ("rusqlite", &["host/store"]),
     ("sqlx", &["host/store"]),

@@ -7,6 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::key::KeyOptions;
 use crate::remote::Target;
 use crate::top::Sort;
 
@@ -72,6 +73,17 @@ Examples:
 The token is signed with the host's secret: the configured one, or the file token.key in the data
 directory, which is made when it is missing.")]
     Token(Token),
+
+    /// Make, list and revoke API keys, with which programs prove who they are.
+    #[command(after_help = "\
+Examples:
+  caplet key create --name ci --role moderator --tenant acme --ttl 90d
+  caplet key list
+  caplet key revoke 0pf3k2v9q1m7c5ta
+  curl -H \"x-api-key: $KEY\" http://127.0.0.1:8080/api/comments?target=post:1
+
+A key is shown once, when it is made; the host keeps a hash of it. Revoking one takes effect at once.")]
+    Key(KeyOptions),
 
     /// List what is in the plugin folder, and what is wrong with it.
     #[command(after_help = "\

@@ -2,7 +2,7 @@
 //!
 //! - `arguments`: what can be typed, and the help that teaches it.
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
-//! - `serve`, `token`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`: one
+//! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`: one
 //!   command each.
 //! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
@@ -20,6 +20,7 @@ mod dry;
 mod environment;
 mod failure;
 mod inspect;
+mod key;
 mod list;
 mod logging;
 mod output;
@@ -61,6 +62,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::Serve(options) => serve::run(options).await,
         Command::Token(options) => token::run(&options),
+        Command::Key(options) => key::run(options.command).await,
         Command::List(options) => list::run(&options).await,
         Command::Describe(options) => describe::run(&options).await,
         Command::Inspect(options) => inspect::run(&options).await,

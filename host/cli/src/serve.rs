@@ -90,6 +90,7 @@ fn announce(address: std::io::Result<SocketAddr>) -> Result<(), Failure> {
 fn cannot_start(error: &Error) -> Failure {
     match error {
         Error::Service(_)
+        | Error::Setting(_)
         | Error::Secret(secret::Error::TooShort { .. } | secret::Error::Twice) => {
             Failure::usage(error.to_string())
         }

@@ -8,6 +8,7 @@ use caplet_runtime::interfaces::RIGHTS;
 use caplet_runtime::{EngineOptions, Limits, PluginOptions};
 use caplet_server::Config;
 use caplet_server::config::{Auth, Http};
+use caplet_server::cors::Cors;
 use caplet_server::gateway::ServiceOptions;
 use figment::error::Kind;
 use figment::providers::{Format, Toml};
@@ -38,6 +39,8 @@ pub struct Settings {
     pub auth: Auth,
     /// Limits of connections and requests.
     pub http: Http,
+    /// Which pages of other origins may call this host from a browser.
+    pub cors: Cors,
     /// The size of the engine's pool of instances.
     pub engine: EngineOptions,
     /// Limits of every plugin.
@@ -62,6 +65,7 @@ impl Default for Settings {
             plugins: "plugins".into(),
             auth: Auth::default(),
             http: Http::default(),
+            cors: Cors::default(),
             engine: EngineOptions::default(),
             limits: Limits::default(),
             roles: BTreeMap::new(),
@@ -141,9 +145,9 @@ impl Settings {
 
     /// What of it is the host's own.
     pub fn config(self) -> Config {
-        let Self { auth, http, engine, limits, roles, plugin, services, log, .. } = self;
+        let Self { auth, http, cors, engine, limits, roles, plugin, services, log, .. } = self;
         let log = caplet_server::config::Log { slow_call_ms: log.slow_call_ms };
-        Config { auth, http, engine, limits, roles, plugin, services, log }
+        Config { auth, http, cors, engine, limits, roles, plugin, services, log }
     }
 }
 

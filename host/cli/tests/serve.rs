@@ -134,3 +134,59 @@ fn status_asks_the_running_host_without_a_token() {
     let gone = String::from_utf8(status(None).stderr).unwrap();
     assert!(gone.contains("is the host running?"), "{gone}");
 }
+
+#[test]
+fn keys_are_made_listed_and_revoked_with_effect_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    let plugins = place.path().join("plugins");
+    std::fs::create_dir(&plugins).unwrap();
+    std::fs::write(plugins.join("echo.wasm"), caplet_testing::component("echo")).unwrap();
+    let server = Server::start(place.path());
+    while !server.get("/readyz").starts_with("HTTP/1.1 200 ") {
+        std::thread::yield_now();
+    }
+    let url = format!("http://{}", server.address);
+    let caplet = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_caplet"));
+        command.current_dir(place.path()).args(arguments).args(["--url", &url]).env_clear();
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, key, errors) = caplet(&["key", "create", "--name", "ci", "--ttl", "90d"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let key = key.trim();
+    let id = key.strip_prefix("cap_").unwrap().split('_').next().unwrap();
+    assert!(errors.contains(id) && !errors.contains(key), "{errors}");
+    let with_key = format!("/api/echo/signed-in HTTP/1.1\r\nx-api-key: {key}\r\nx: ");
+    assert!(server.get(&with_key).starts_with("HTTP/1.1 200 "));
+    let (_, listed, _) = caplet(&["key", "list"]);
+    assert!(listed.contains(id) && listed.contains("ci") && !listed.contains(key), "{listed}");
+    assert_eq!(caplet(&["key", "revoke", key]).1.trim(), format!("revoked {id}"));
+    assert!(server.get(&with_key).starts_with("HTTP/1.1 401 "));
+    let (code, _, errors) = caplet(&["key", "revoke", id]);
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("not-found"), "{errors}");
+    assert_eq!(caplet(&["key", "revoke", "../plugins"]).0, Some(2));
+    let (_, listed, _) = caplet(&["key", "list", "--json"]);
+    assert!(listed.contains("\"revoked_at\": \"2"), "{listed}");
+}
+
+#[test]
+fn settings_about_callers_that_do_not_fit_end_it_before_it_begins() {
+    let place = tempfile::tempdir().unwrap();
+    for (text, key) in [
+        ("[cors]\norigins = [\"shop.example\"]", "cors.origins"),
+        ("[[auth.issuers]]\nissuer = \"https://a.example\"", "auth.issuers[0].audiences"),
+        ("[auth]\nclock_skew_s = 3600", "auth.clock_skew_s"),
+        ("[[auth.issuers]]\nalgorithms = [\"HS256\"]", "auth.issuers.0.algorithms"),
+    ] {
+        std::fs::write(place.path().join("caplet.toml"), text).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_caplet"));
+        let output = command.current_dir(place.path()).arg("serve").env_clear().output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains(key), "{errors}");
+        assert!(!place.path().join("data/databases").exists(), "nothing was begun");
+    }
+}

@@ -16,7 +16,8 @@ pub const HOST_DATABASE: &str = "host";
 const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The tables of the host, in the order they came.
-const MIGRATIONS: &[(u32, &str, &str)] = &[];
+const MIGRATIONS: &[(u32, &str, &str)] =
+    &[(1, "API keys", include_str!("../migrations/1-api-keys.sql"))];
 
 /// The host's own database. Clones are the same database.
 #[derive(Clone)]

@@ -7,12 +7,12 @@ use bytes::Bytes;
 use caplet_runtime::{
     Access, Call, Fault, Generation, Identity, Matched, Route, RouteId, RouteMatch, body_bytes_max,
 };
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::content::RequestBody;
 use crate::gateway::forward;
+pub(crate) use crate::identity::credential::authenticate;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
 use crate::request::{API, Exchange};
@@ -145,30 +145,6 @@ fn plan_call(
     Ok(Plan::Call(PlannedCall { generation, call, body_bytes_max }))
 }
 
-/// The caller, when the request has a token.
-pub(crate) fn authenticate(exchange: &Exchange<'_>) -> Result<Option<Arc<Identity>>, Problem> {
-    let mut values = exchange.parts.headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        let detail = "The request has several Authorization headers.";
-        return Err(Problem::malformed("authorization-ambiguous", detail));
-    }
-    let token = value.to_str().ok().and_then(bearer).ok_or_else(Problem::token_invalid)?;
-    match exchange.host.tokens.verify(token) {
-        Ok(identity) => Ok(Some(Arc::new(identity))),
-        Err(reason) => {
-            tracing::debug!(request_id = %exchange.ids.request_id, %reason, "token refused");
-            Err(Problem::token_invalid())
-        }
-    }
-}
-
-/// The token of an `Authorization` header; the scheme's case does not matter.
-fn bearer(value: &str) -> Option<&str> {
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim_matches(' '))
-}
-
 /// The call, without its body.
 fn call(
     exchange: &Exchange<'_>,
@@ -278,14 +254,6 @@ mod tests {
         ] {
             assert_eq!(path_below_plugin(path), below);
         }
-    }
-
-    #[test]
-    fn reads_bearer_tokens_of_any_case() {
-        assert_eq!(bearer("Bearer abc"), Some("abc"));
-        assert_eq!(bearer("bearer  abc "), Some("abc"));
-        assert_eq!(bearer("Basic abc"), None);
-        assert_eq!(bearer("abc"), None);
     }
 
     #[test]

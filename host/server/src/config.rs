@@ -8,7 +8,9 @@ use std::time::Duration;
 use caplet_runtime::{EngineOptions, Limits, PluginOptions};
 use serde::Deserialize;
 
+use crate::cors::Cors;
 use crate::gateway::{Network, ServiceOptions};
+use crate::identity::{DEFAULT_TYPES, Issuer};
 use crate::secret::Secret;
 
 /// Everything about a host but where it listens and where it keeps its files.
@@ -19,6 +21,8 @@ pub struct Config {
     pub auth: Auth,
     /// Limits of connections and requests.
     pub http: Http,
+    /// Which pages of other origins may call this host from a browser.
+    pub cors: Cors,
     /// The size of the engine's pool of instances.
     pub engine: EngineOptions,
     /// Limits of every plugin.
@@ -49,8 +53,9 @@ impl Default for Log {
     }
 }
 
-/// How callers prove who they are: a bearer token, a JWT signed with HS256.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+/// How callers prove who they are: with a token of the host's own, a JWT signed with HS256; with one of
+/// an issuer that is trusted; or with an API key.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auth {
     /// The secret that signs tokens, at least 32 bytes. Neither this nor the file given: the host
@@ -63,6 +68,29 @@ pub struct Auth {
     /// The `aud` that tokens must have. Not given: tokens that have one are refused, because they
     /// are meant for somebody else.
     pub audience: Option<String>,
+    /// The values of `typ` that the host's own tokens may have; they may also have none.
+    pub types: Vec<String>,
+    /// How far the clocks of an issuer and of the host may be apart, in seconds, at most 300.
+    pub clock_skew_s: u64,
+    /// How many tokens are remembered as verified, so that their signatures are checked once.
+    pub tokens_cached_max: usize,
+    /// Whose tokens are taken besides the host's own.
+    pub issuers: Vec<Issuer>,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            hs256_secret: None,
+            hs256_secret_file: None,
+            issuer: None,
+            audience: None,
+            types: DEFAULT_TYPES.map(str::to_owned).to_vec(),
+            clock_skew_s: 30,
+            tokens_cached_max: 10_000,
+            issuers: Vec::new(),
+        }
+    }
 }
 
 /// Limits of connections and requests.

@@ -6,8 +6,8 @@ use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,11 +23,16 @@ use crate::admin::Admin;
 use crate::config::{Config, Http};
 use crate::content::RequestBody;
 use crate::gateway::{Gateway, Refused, ServiceOptions, ServiceStatus};
+use crate::identity::api_keys::ApiKeys;
+use crate::identity::{self, Issuers, Unfit};
 use crate::metrics::Metrics;
 use crate::problem::Answered;
 use crate::system::DocumentCache;
 use crate::token::{self, Claims, Tokens};
-use crate::{request, secret};
+use crate::{cors, request, secret};
+
+/// How often it is written down when API keys were used last.
+const USE_OF_KEYS_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Why a host cannot start. The texts name the setting, file or directory and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,9 @@ pub enum Error {
     /// The secret that signs tokens.
     #[error("{0}")]
     Secret(#[from] secret::Error),
+    /// A setting about callers that does not fit.
+    #[error("{0}")]
+    Setting(#[from] Unfit),
     /// The databases of the plugins.
     #[error("{0}")]
     Store(#[from] caplet_store::Error),
@@ -66,7 +74,11 @@ pub struct Host {
 /// What every request shares.
 pub(crate) struct Shared {
     pub(crate) runtime: Runtime,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) issuers: Issuers,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) identity_metrics: identity::metrics::Metrics,
+    pub(crate) cors: cors::Policy,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     /// What the host remembers besides the plugins' data.
     pub(crate) database: HostDatabase,
@@ -165,12 +177,15 @@ impl Builder {
     /// Why it cannot start.
     pub async fn build(self) -> Result<Host, Error> {
         let Self { config, data, plugins, cache, store, authorizer, clock } = self;
+        let cors = cors::Policy::new(&config.cors)?;
+        identity::check(&config.auth)?;
         let store = match store {
             Some(store) => store,
             None => open_store(data.as_deref())?,
         };
         let secret = secret::load(&config.auth, data.as_deref())?;
         let database = HostDatabase::open(&*store).await?;
+        let api_keys = ApiKeys::open(database.clone()).await?;
         let roles = || Arc::new(RolePermissions::new(config.roles.clone()));
         let authorizer = authorizer.unwrap_or_else(|| roles());
         let slow_call_ms = config.log.slow_call_ms;
@@ -189,8 +204,16 @@ impl Builder {
         let folder = plugins.map(|path| follow(&runtime, path)).transpose()?;
         let metrics = Metrics::new(runtime.metrics())?;
         let gateway = Gateway::new(config.services, runtime.metrics(), &clock)?;
+        let identity_metrics = identity::metrics::Metrics::new(runtime.metrics())?;
+        let tokens = Arc::new(Tokens::new(&secret, &config.auth, clock.clone()));
+        let issuers =
+            Issuers::start(tokens.clone(), &config.auth, &identity_metrics, clock.clone())?;
         let shared = Arc::new_cyclic(|host| Shared {
-            tokens: Tokens::new(&secret, &config.auth, clock.clone()),
+            tokens,
+            issuers,
+            api_keys,
+            identity_metrics,
+            cors,
             authorizer,
             database,
             admin: Admin::new(host.clone()),
@@ -204,6 +227,7 @@ impl Builder {
             clock,
             folder,
         });
+        tokio::spawn(remember_use_of_keys(Arc::downgrade(&shared)));
         let host = Host { shared };
         tokio::spawn({
             let host = host.clone();
@@ -216,6 +240,15 @@ impl Builder {
 fn names_of_services(services: &BTreeMap<String, ServiceOptions>) -> BTreeMap<String, String> {
     let owner = |name: &String| format!("the service `services.{name}` in the configuration");
     services.keys().map(|name| (name.clone(), owner(name))).collect()
+}
+
+/// Writes down now and then when API keys were used last, for as long as the host lives.
+async fn remember_use_of_keys(host: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(USE_OF_KEYS_INTERVAL).await;
+        let Some(host) = host.upgrade() else { return };
+        host.write_use_of_keys().await;
+    }
 }
 
 fn open_store(data: Option<&Path>) -> Result<Arc<dyn Store>, Error> {
@@ -300,6 +333,7 @@ impl Host {
     pub async fn shutdown(&self, grace: Duration) -> bool {
         self.begin_draining();
         let drained = self.shared.runtime.shutdown(grace).await;
+        self.shared.write_use_of_keys().await;
         self.shared.database.close().await;
         drained
     }
@@ -315,6 +349,12 @@ impl Shared {
             0 => Phase::Starting,
             1 => Phase::Ready,
             _ => Phase::Draining,
+        }
+    }
+
+    async fn write_use_of_keys(&self) {
+        if let Err(error) = self.api_keys.flush().await {
+            tracing::warn!(%error, "when API keys were used last could not be written down");
         }
     }
 

@@ -17,9 +17,10 @@
 //! - [`serve`]: sockets and their graceful end; `connection`: clients that ask for nothing; `stall`:
 //!   clients that do not read.
 //! - [`host`]: [`Host`], what all requests share, and how it is built; [`config`]: what can be set.
-//! - `request`: ids (`correlation`), limits of the head, the path's check (`path`, `percent`).
-//! - `api`: route, caller ([`token`], [`secret`]), access, query, headers, `body`, key
-//!   (`idempotency`), call.
+//! - `request`: ids (`correlation`), limits of the head, the path's check (`path`, `percent`), pages of
+//!   other origins ([`cors`]).
+//! - `api`: route, caller ([`identity`]; [`token`] and [`secret`] for the host's own tokens), access,
+//!   query, headers, `body`, key (`idempotency`), call.
 //! - [`gateway`]: outside services, asked instead of a plugin.
 //! - `system`: the host's own endpoints; `admin`: those for operators; `openapi`: one document from
 //!   all of them and all plugins.
@@ -38,9 +39,11 @@ pub mod config;
 mod connection;
 pub mod content;
 mod correlation;
+pub mod cors;
 pub mod gateway;
 pub mod host;
 mod idempotency;
+pub mod identity;
 mod metrics;
 mod openapi;
 pub mod outbound;

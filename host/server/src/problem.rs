@@ -67,6 +67,22 @@ impl Problem {
             .with_header(WWW_AUTHENTICATE, challenge)
     }
 
+    /// 503 for a token that cannot be checked now, because its issuer's keys cannot be had.
+    #[must_use]
+    pub fn issuer_unavailable() -> Self {
+        let detail = "The keys of the token's issuer cannot be had now. Try again.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "issuer-unavailable", detail)
+            .with_header(RETRY_AFTER, HeaderValue::from_static("10"))
+    }
+
+    /// 503 for a database that cannot serve now.
+    #[must_use]
+    pub fn storage_unavailable() -> Self {
+        let detail = "The data cannot be reached now. Try again.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage-unavailable", detail)
+            .with_header(RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
     /// 403 for a caller who lacks `permission`.
     #[must_use]
     pub fn permission_missing(permission: &str) -> Self {

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -16,6 +16,7 @@ use crate::api::{self, Plan};
 use crate::content::RequestBody;
 use crate::correlation::Correlation;
 use crate::host::Shared;
+use crate::identity::Wait;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
 use crate::{admin, answer, gateway, path, system, trace};
@@ -34,6 +35,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) span: &'a Span,
     /// Who is at the other end of the connection, where the host listens by itself.
     pub(crate) peer: Option<SocketAddr>,
+    /// Set when the caller's token names a key that its issuer is being asked for.
+    pub(crate) wait: OnceLock<Wait>,
 }
 
 /// Serves one request. Never fails: what goes wrong is an answer, too.
@@ -57,7 +60,8 @@ where
     let began = Instant::now();
     let mut ids = Correlation::of(&parts.headers, host.clock.now_ms());
     let span = trace::request(&parts, &mut ids);
-    let exchange = Exchange { host, parts: &parts, ids: &ids, span: &span, peer };
+    let wait = OnceLock::new();
+    let exchange = Exchange { host, parts: &parts, ids: &ids, span: &span, peer, wait };
     let served = dispatch(&exchange, body).instrument(span.clone());
     let served = AssertUnwindSafe(served).catch_unwind().await;
     let (metrics, answered) = served.unwrap_or_else(|panic| {
@@ -70,6 +74,9 @@ where
     }
     let mut response = answered.unwrap_or_else(|problem| problem.into_response(&ids.request_id));
     answer::finish(&mut response, &parts.method);
+    if host.cors.is_on() && !is_administration(&parts) {
+        host.cors.finish(&parts, response.headers_mut());
+    }
     ids.write(response.headers_mut());
     let took = began.elapsed();
     metrics.finished(response.status(), took);
@@ -86,7 +93,11 @@ async fn dispatch<B>(
 where
     B: RequestBody,
 {
-    let (metrics, plan) = plan(exchange);
+    let (mut metrics, mut plan) = make_plan(exchange);
+    if let (Err(_), Some(wait)) = (&plan, exchange.wait.get()) {
+        Box::pin(wait.over()).await;
+        (metrics, plan) = make_plan(exchange);
+    }
     let answered = match plan {
         Ok(Plan::Call(planned)) => api::call_plugin(exchange, planned, body).await,
         Ok(Plan::Forward(planned)) => {
@@ -99,16 +110,25 @@ where
     (metrics, answered)
 }
 
-fn plan(exchange: &Exchange<'_>) -> (Option<Arc<RequestMetrics>>, Result<Plan, Problem>) {
+fn make_plan(exchange: &Exchange<'_>) -> (Option<Arc<RequestMetrics>>, Result<Plan, Problem>) {
     let path = match check_head(exchange.host, exchange.parts) {
         Ok(path) => path,
         Err(problem) => return (None, Err(problem)),
     };
+    if let Some(answer) = exchange.host.cors.preflight(exchange.parts)
+        && !admin::owns(&path)
+    {
+        return (None, Ok(Plan::Answer(answer)));
+    }
     match path.strip_prefix(API) {
         Some(rest) => api::plan(exchange, rest),
         None if admin::owns(&path) => (None, Ok(Plan::Administer)),
         None => (None, system::serve(exchange, &path).map(Plan::Answer)),
     }
+}
+
+fn is_administration(parts: &Parts) -> bool {
+    path::normalise(parts.uri.path()).is_ok_and(|path| admin::owns(&path))
 }
 
 fn check_head<'a>(host: &Shared, parts: &'a Parts) -> Result<std::borrow::Cow<'a, str>, Problem> {

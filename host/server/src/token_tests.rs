@@ -1,6 +1,7 @@
 //! Which tokens are taken and which are not.
 
 use caplet_runtime::FakeClock;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use super::*;
@@ -89,7 +90,7 @@ fn refuses_claims_out_of_bounds() {
         json!({"tenant": "größe"}),
         json!({"tenant": "t".repeat(65)}),
         json!({"kind": "root"}),
-        json!({"roles": "admin"}),
+        json!({"roles": {"admin": true}}),
         json!({"roles": [""]}),
         json!({"roles": [1]}),
         json!({"roles": many}),
@@ -174,4 +175,29 @@ fn issues_tokens_that_it_takes_itself() {
     assert_eq!(identity.scopes, ["comments.moderate"]);
     let refused = tokens.issue(&Claims::user(""), Duration::from_secs(60));
     assert_eq!(refused, Err(Refused::Claim("sub")));
+}
+
+#[test]
+fn refuses_other_types_ambiguous_texts_and_times_ahead() {
+    let tokens = tokens(&Auth::default());
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let typed = |typ: Option<&str>| {
+        let header = Header { typ: typ.map(str::to_owned), ..Header::default() };
+        jsonwebtoken::encode(&header, &payload(json!({})), &key).unwrap()
+    };
+    for (typ, taken) in
+        [(None, true), (Some("jwt"), true), (Some("at+jwt"), true), (Some("logout+jwt"), false)]
+    {
+        assert_eq!(tokens.verify(&typed(typ)).is_ok(), taken, "{typ:?}");
+    }
+    let head = data_encoding::BASE64URL_NOPAD.encode(HEADER);
+    let twice = format!(r#"{{"sub":"a","sub":"admin","exp":{}}}"#, NOW_S + 60);
+    let signed = format!("{head}.{}", data_encoding::BASE64URL_NOPAD.encode(twice.as_bytes()));
+    let signature =
+        hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), signed.as_bytes());
+    let signature = data_encoding::BASE64URL_NOPAD.encode(signature.as_ref());
+    assert!(tokens.verify(&format!("{signed}.{signature}")).is_err());
+    assert!(verify(payload(json!({"iat": NOW_S + 31}))).is_err());
+    assert!(verify(payload(json!({"iat": NOW_S + 30}))).is_ok());
+    assert!(verify(payload(json!({"iat": "now"}))).is_err());
 }

@@ -1,8 +1,10 @@
 //! The admin API below `/admin/api`: what operators, the command line and consoles see and do. Every
 //! request needs the permission [`PERMISSION`]. An area of it is a module with its routes and handlers
-//! ([`plugins`], [`services`]); what the areas share is here: the check of the caller, the reading of bodies, errors
-//! as problem documents, and the OpenAPI document that is made from the handlers.
+//! ([`keys`], [`plugins`], [`services`]); what the areas share is here: the check of the caller, the
+//! reading of bodies, errors as problem documents, and the OpenAPI document that is made from the
+//! handlers.
 
+mod keys;
 mod plugins;
 mod reject;
 mod services;
@@ -16,11 +18,12 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::body;
 use crate::content::{Content, RequestBody};
 use crate::host::Shared;
+use crate::identity::credential::authenticate_patiently;
 use crate::problem::{Answered, Problem};
 use crate::request::Exchange;
-use crate::{api, body};
 
 pub(crate) use reject::Json;
 
@@ -56,7 +59,10 @@ pub(crate) struct Admin {
 impl Admin {
     /// `host` is the host that the routes are about.
     pub(crate) fn new(host: Weak<Shared>) -> Self {
-        let routes = OpenApiRouter::new().merge(plugins::routes()).merge(services::routes());
+        let routes = OpenApiRouter::new()
+            .merge(keys::routes())
+            .merge(plugins::routes())
+            .merge(services::routes());
         let (router, document) = OpenApiRouter::new().nest(PREFIX, routes).split_for_parts();
         let router = router
             .fallback(|| async { Problem::not_found() })
@@ -83,7 +89,7 @@ pub(crate) async fn serve<B>(exchange: &Exchange<'_>, body: B) -> Result<Answere
 where
     B: RequestBody,
 {
-    let caller = authorize(exchange)?;
+    let caller = authorize(exchange).await?;
     let host = exchange.host;
     body::check_headers(&exchange.parts.headers, BODY_BYTES_MAX)?;
     let body = body::read(body, BODY_BYTES_MAX, &host.http).await?;
@@ -101,8 +107,8 @@ where
     Ok(Answered::from_parts(parts, Content::full(body)))
 }
 
-fn authorize(exchange: &Exchange<'_>) -> Result<Arc<Identity>, Problem> {
-    let caller = api::authenticate(exchange)?.ok_or_else(Problem::token_missing)?;
+async fn authorize(exchange: &Exchange<'_>) -> Result<Arc<Identity>, Problem> {
+    let caller = authenticate_patiently(exchange).await?.ok_or_else(Problem::token_missing)?;
     if exchange.host.authorizer.permitted(&caller, PERMISSION) {
         Ok(caller)
     } else {
