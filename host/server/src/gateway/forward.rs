@@ -125,14 +125,14 @@ async fn serve<B: RequestBody>(
     let Planned { service, uri, identity } = planned;
     service.check_health()?;
     let deadline = Instant::now() + service.options.timeouts.total();
-    let mut head = head(exchange, &service, uri, identity.as_deref());
+    let head = head(exchange, &service, uri, identity.as_deref());
     if let Some(caller) = upgrade::wanted(exchange.parts) {
         let turn = service.turn_to_upgrade()?;
         return upgrade::open(service, head, caller, turn, deadline).await;
     }
     let turn = service.turn_to_ask()?;
     let mut sending = Sending::new(exchange, &service, body).await?;
-    let attempts = attempts(&service, &mut head, &mut sending);
+    let attempts = attempts(&service, &head, &mut sending);
     let answer =
         timeout_at(deadline, attempts).await.unwrap_or(Err(Failure::TimedOut(Late::Total)))?;
     answered(service, answer, turn, deadline)
@@ -205,16 +205,17 @@ impl Sending {
         Ok(Self { progress, content: Some(Content::stream(upload)), kept: None })
     }
 
-    /// The content for the next attempt, when it can be had again.
-    fn next(&mut self) -> Option<Content> {
-        self.content.take().or_else(|| self.kept.clone().map(Content::full))
+    /// The content for the next attempt; only what is kept can be had again.
+    fn next(&mut self) -> Content {
+        let again = || Content::full(self.kept.clone().unwrap_or_default());
+        self.content.take().unwrap_or_else(again)
     }
 }
 
 /// Attempts until there is an answer, or no further one would help. The last outcome counts.
 async fn attempts(
     service: &Service,
-    head: &mut http::request::Parts,
+    head: &http::request::Parts,
     sending: &mut Sending,
 ) -> Result<Response<Incoming>, Failure> {
     let retry = &service.options.retry;
@@ -222,8 +223,7 @@ async fn attempts(
     let mut number = 0;
     let mut last = None;
     loop {
-        let Some(content) = sending.next() else { return last.unwrap_or(Err(Failure::Busy)) };
-        let request = Request::from_parts(head.clone(), content);
+        let request = Request::from_parts(head.clone(), sending.next());
         let outcome = attempt::make(service, request, &sending.progress, false).await;
         let outcome = match (outcome, last.take()) {
             // The circuit opened meanwhile: what the attempt before came to says more.
