@@ -19,7 +19,7 @@ impl Validators {
     /// second change in it could not be told from the first (RFC 9110, section 8.8.2.2).
     pub fn modified(etag: ETag, modified_ms: i64) -> Self {
         let is_over = clock::now_ms() / 1_000 > modified_ms / 1_000;
-        let modified_s = u64::try_from(modified_ms / 1_000).ok().filter(|_| is_over);
+        let modified_s = u64::try_from(modified_ms.div_euclid(1_000)).ok().filter(|_| is_over);
         Self { etag, modified_s }
     }
 
