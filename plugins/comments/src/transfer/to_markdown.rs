@@ -87,7 +87,8 @@ impl Writer {
 
     fn close(&mut self) {
         let Some(closed) = self.open.pop() else { return };
-        let markdown = markdown_of(&closed, self.is_in("ol"));
+        let parent = self.open.last().map_or("", |open| open.name.as_str());
+        let markdown = markdown_of(&closed, parent);
         self.push(&markdown);
     }
 
@@ -98,17 +99,13 @@ impl Writer {
         let text = self.open.pop().unwrap_or_default().text;
         // No more than one empty line between blocks.
         let mut blocks = String::with_capacity(text.len());
-        for block in text.split("\n\n").map(|block| block.trim_matches('\n')) {
+        for block in text.split("\n\n").map(without_last_break) {
             if !block.is_empty() {
                 blocks.push_str(if blocks.is_empty() { "" } else { "\n\n" });
                 blocks.push_str(block);
             }
         }
-        blocks.trim_end_matches(['\\', '\n']).to_owned()
-    }
-
-    fn is_in(&self, name: &str) -> bool {
-        self.open.last().is_some_and(|open| open.name == name)
+        blocks
     }
 
     fn push(&mut self, markdown: &str) {
@@ -135,6 +132,14 @@ impl Writer {
     }
 }
 
+/// A block without the line breaks at its ends. A text writes its backslashes in pairs, so that one
+/// more at the end is a break.
+fn without_last_break(block: &str) -> &str {
+    let block = block.trim_matches('\n');
+    let n_backslashes = block.bytes().rev().take_while(|&byte| byte == b'\\').count();
+    &block[..block.len() - n_backslashes % 2]
+}
+
 /// Appends a character so that it stands for itself.
 fn escape(character: char, text: &mut String) {
     let begins = text.is_empty() || text.ends_with('\n');
@@ -152,7 +157,7 @@ fn escape(character: char, text: &mut String) {
     text.push(character);
 }
 
-fn markdown_of(closed: &Open, is_numbered: bool) -> String {
+fn markdown_of(closed: &Open, parent: &str) -> String {
     let text = closed.text.as_str();
     match closed.name.as_str() {
         "strong" => around(text, "**"),
@@ -171,8 +176,10 @@ fn markdown_of(closed: &Open, is_numbered: bool) -> String {
             format!("\n\n{fence}\n{}\n{fence}\n\n", text.trim_matches('`').trim_matches('\n'))
         }
         "blockquote" => format!("\n\n{}\n\n", indented(text, "> ", "> ")),
-        "li" if is_numbered => format!("\n{}\n", indented(text, "1. ", "   ")),
-        "li" => format!("\n{}\n", indented(text, "- ", "  ")),
+        "li" if parent == "ol" => format!("{}\n", indented(text, "1. ", "   ")),
+        "li" => format!("{}\n", indented(text, "- ", "  ")),
+        // An empty line before it would make a paragraph of each item.
+        "ol" | "ul" if parent == "li" => format!("\n{}\n", text.trim()),
         "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
             let level = usize::from(closed.name.as_bytes()[1] - b'0');
             format!("\n\n{} {}\n\n", "#".repeat(level), text.trim().replace('\n', " "))
@@ -230,6 +237,7 @@ mod tests {
             "<p>one</p>\n<p>two<br>\nthree</p>\n",
             "<blockquote>\n<p>quoted</p>\n</blockquote>\n<p>after</p>\n",
             "<ul>\n<li>a</li>\n<li>b</li>\n</ul>\n",
+            "<ol>\n<li>a\n<ul>\n<li>b</li>\n</ul>\n</li>\n<li>c</li>\n</ol>\n",
             "<h2>title</h2>\n",
             "<p><a href=\"https://example.org/?a=1&amp;b=2\" rel=\"nofollow ugc noopener\">x</a></p>\n",
             "<p>1. * _ # &lt;b&gt; [a](b) `c` ~~d~~ &amp;amp; \\</p>\n",
@@ -274,5 +282,6 @@ mod tests {
         assert_eq!(render(&to_markdown("<p><b>a")), "<p><strong>a</strong></p>\n");
         assert_eq!(to_markdown(""), "");
         assert_eq!(to_markdown("</p></p>a"), "a");
+        assert_eq!(to_markdown("<p>a<br></p><p>b\\</p>"), "a\n\nb\\\\");
     }
 }
