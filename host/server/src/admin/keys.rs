@@ -1,13 +1,14 @@
 //! `/admin/api/keys`: API keys, made, listed and revoked. The text of a key is in one answer and never
 //! again.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Extracted};
 use caplet_runtime::{DEFAULT_TENANT, Identity};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -152,6 +153,9 @@ async fn list_keys(
     let Query(Page { cursor, limit }) = page.map_err(|error| malformed(error.body_text()))?;
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(malformed(format!("`limit` must be 1 to {PAGE_MAX}.")));
+    }
+    if !cursor.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(malformed("`cursor` is not one that a page named.".to_owned()));
     }
     let listed = state.host()?.api_keys.list(&cursor, limit).await;
     let (items, more) = listed.map_err(|error| problem(&error.into()))?;

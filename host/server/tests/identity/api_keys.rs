@@ -130,7 +130,7 @@ async fn pages_of_keys_follow_each_other() {
     }
     seen.dedup();
     assert_eq!(seen.len(), 5);
-    for query in ["limit=0", "limit=101", "limit=x", "colour=red"] {
+    for query in ["limit=0", "limit=101", "limit=x", "colour=red", "cursor=%00", "cursor=a%20b"] {
         let answer = admin(&host, Method::GET, &format!("{PATH}?{query}"), json!(null)).await;
         answer.expect_problem(400, "query-malformed");
     }
