@@ -25,22 +25,23 @@ pub fn draw(frame: &mut Frame<'_>, view: &View) {
         Constraint::Min(1),
         Constraint::Length(1),
     ]);
-    let [head, _gap, rows, keys] = areas.areas(frame.area());
+    let [head, between, rows, keys] = areas.areas(frame.area());
     frame.render_widget(Paragraph::new(vec![host(view), totals(view)]), head);
+    if let Some((since, reason)) = &view.away {
+        let gone = format!("away for {}: {reason}", shortly(since.elapsed()));
+        frame.render_widget(Paragraph::new(gone.red().bold()), between);
+    }
     draw_rows(frame, view, rows);
     frame.render_widget(Paragraph::new(keys_line(view)), keys);
 }
 
-/// Which host, and how it is.
+/// Which host, and how often it is looked at.
 fn host(view: &View) -> Line<'static> {
     let mut line = vec!["caplet top ".bold(), Span::raw(view.address.clone()), Span::raw("  ")];
-    line.push(match &view.away {
-        Some((since, reason)) => {
-            let gone = shortly(since.elapsed());
-            format!("away for {gone}: {reason}").red().bold()
-        }
-        None if view.is_paused() => "paused".yellow(),
-        None => format!("every {}", shortly(view.interval())).dim(),
+    line.push(if view.is_paused() {
+        "paused".yellow()
+    } else {
+        format!("every {}", shortly(view.interval())).dim()
     });
     Line::from(line)
 }
@@ -172,7 +173,8 @@ mod tests {
         let mut view = view();
         view.take(Err("nothing listens there; is the host running?".to_owned()));
         let lines = lines(&view);
-        assert!(lines[0].contains("away for 0 ms: nothing listens"), "{}", lines[0]);
+        let reason = "ms: nothing listens there; is the host running?";
+        assert!(lines[2].starts_with("away for ") && lines[2].ends_with(reason), "{}", lines[2]);
         assert!(lines[4].starts_with("comments "), "{}", lines[4]);
     }
 
