@@ -85,10 +85,15 @@ pub(crate) fn finished(usage: &Usage) {
         return;
     }
     let span = Span::current();
-    let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let microseconds = |time: Duration| number(time.as_micros());
     span.record("caplet.cpu_us", microseconds(usage.cpu))
         .record("caplet.queue_us", microseconds(usage.queue))
-        .record("caplet.sql_statements", usage.store.n_statements);
+        .record("caplet.sql_statements", i64::from(usage.store.n_statements));
+}
+
+/// A count as the signed number that attributes are: others are exported as texts.
+pub(crate) fn number(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }
 
 fn system(context: &Context) -> &'static str {

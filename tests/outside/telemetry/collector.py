@@ -6,6 +6,7 @@ The messages are decoded by OpenTelemetry's own package. The first line names th
 import http.server
 import json
 import sys
+import threading
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -19,6 +20,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_C
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 
+saying = threading.Lock()
+
+
 def value(any_value):
     return getattr(any_value, any_value.WhichOneof("value"))
 
@@ -28,7 +32,9 @@ def attributes(pairs):
 
 
 def say(what):
-    print(json.dumps(what), flush=True)
+    with saying:
+        sys.stdout.write(json.dumps(what) + "\n")
+        sys.stdout.flush()
 
 
 def spans(request, headers):
@@ -101,7 +107,13 @@ class Collector(http.server.BaseHTTPRequestHandler):
         pass
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A host that has ended does not wait for its last answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+server = Server(("127.0.0.1", 0), Collector)
 say({"signal": "listening", "address": f"http://127.0.0.1:{server.server_address[1]}"})
-sys.stdout.flush()
 server.serve_forever()

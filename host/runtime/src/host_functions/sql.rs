@@ -117,7 +117,9 @@ impl Guest {
 /// Notes in a statement's span what it came to.
 fn note<T: Counted>(span: &Span, outcome: &Result<store::Result<T>, Elapsed>) {
     match outcome {
-        Ok(Ok(value)) => drop(span.record("db.response.returned_rows", value.n_rows())),
+        Ok(Ok(value)) => {
+            span.record("db.response.returned_rows", spans::number(value.n_rows()));
+        }
         Ok(Err(error)) => spans::failed(span, error),
         Err(_) => spans::failed(span, &store::Error::Timeout(String::new())),
     }
