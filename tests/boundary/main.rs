@@ -3,6 +3,7 @@
 //! must.
 
 mod answers;
+mod application;
 mod containment;
 mod limits;
 mod loading;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use caplet_runtime::{
-    Answer, Call, FakeClock, Fault, Generation, Identity, Kind, Limits, LoadError, Options,
-    PluginOptions, RolePermissions, RouteMatch, Runtime,
+    Answer, Call, FakeClock, Fault, Generation, HostInterface, Identity, Kind, Limits, LoadError,
+    Options, PluginOptions, RolePermissions, RouteMatch, Runtime,
 };
 use caplet_store::sqlite::{self, Sqlite};
 use http::Method;
@@ -24,6 +24,7 @@ pub struct Setup {
     pub limits: Limits,
     pub plugin: PluginOptions,
     pub roles: BTreeMap<String, Vec<String>>,
+    pub interfaces: Vec<HostInterface>,
 }
 
 impl Setup {
@@ -35,6 +36,7 @@ impl Setup {
             plugins: BTreeMap::from([(plugin.to_owned(), self.plugin)]),
             authorizer: Arc::new(RolePermissions::new(self.roles)),
             clock: Arc::new(FakeClock::new(1_700_000_000_000)),
+            interfaces: self.interfaces,
             ..Options::new(Arc::new(store))
         };
         options.start().expect("the engine starts")

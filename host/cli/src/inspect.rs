@@ -55,6 +55,11 @@ fn text(inspection: &Inspection) -> String {
         "Served with nothing behind them (no files, sockets, environment):",
         &inspection.wasi,
     );
+    list(
+        &mut text,
+        "Of the application around the host, when it is granted:",
+        &inspection.application,
+    );
     list(&mut text, "Not served by this host, so that it cannot be loaded:", &inspection.unknown);
     list(&mut text, "It exports:", &inspection.exports);
     text

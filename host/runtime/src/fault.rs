@@ -29,6 +29,9 @@ pub enum Fault {
     /// The store could not begin or commit.
     #[error("store: {0}")]
     Store(store::Error),
+    /// A function of the application around the host failed.
+    #[error("a function of the application failed: {0}")]
+    Application(String),
     /// The idempotency key was used with another request before.
     #[error("the idempotency key was used with another request")]
     KeyReused,
@@ -51,6 +54,7 @@ impl Fault {
             Self::Store(store::Error::DiskFull) => 507,
             Self::Store(store::Error::Timeout(_)) => 504,
             Self::Store(_) => 503,
+            Self::Application(_) => 500,
             Self::KeyReused => 422,
             Self::Missing(_) => 502,
         }
@@ -70,6 +74,7 @@ impl Fault {
             Self::Store(store::Error::DiskFull) => "storage-full",
             Self::Store(store::Error::Timeout(_)) => "storage-timeout",
             Self::Store(_) => "storage-unavailable",
+            Self::Application(_) => "application-failed",
             Self::KeyReused => "idempotency-key-reused",
             Self::Missing(_) => "plugin-incomplete",
             Self::Stopping => "stopping",
@@ -93,6 +98,7 @@ impl Fault {
             }
             Self::Store(store::Error::DiskFull) => "The storage is full. Nothing was changed.",
             Self::Store(_) => "The storage did not answer in time. Nothing was changed.",
+            Self::Application(_) => "The application around the host failed. Nothing was changed.",
             Self::KeyReused => "The idempotency key was used with another request before.",
             Self::Missing(_) => "The plugin does not serve this.",
             Self::Stopping => "The host is stopping. Try again later.",

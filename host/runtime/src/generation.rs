@@ -2,6 +2,7 @@
 //! moment it is in the route table. A request takes its generation once and stays on it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use caplet_abi::{Asset, Description, Request, Route, Transaction as Access};
@@ -30,6 +31,9 @@ use crate::{slow_call, spans, transaction};
 /// How often an invocation is run again when the store rolled it back for reasons of its own.
 const RETRIES_MAX: u32 = 3;
 
+/// After how many failures in a row a plugin counts as failing.
+const FAILING_AFTER: u32 = 3;
+
 /// One generation of one plugin.
 pub struct Generation {
     pub(crate) checked: Checked,
@@ -40,6 +44,8 @@ pub struct Generation {
     pub(crate) instances: WarmInstances,
     pub(crate) admission: Admission,
     pub(crate) in_flight: InFlight,
+    /// Invocations since the last one that was answered, of those that failed by the plugin's fault.
+    pub(crate) n_failures_in_a_row: AtomicU32,
 }
 
 /// A call, and what the guest is asked.
@@ -120,6 +126,12 @@ impl Generation {
     #[must_use]
     pub fn database_bytes(&self) -> u64 {
         self.context.database.as_ref().map_or(0, |database| database.size_bytes())
+    }
+
+    /// Whether its last [`FAILING_AFTER`] invocations all failed by its own fault.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.n_failures_in_a_row.load(Ordering::Relaxed) >= FAILING_AFTER
     }
 
     /// Runs one request: waits for its turn, calls the plugin, and commits or rolls back. Returns
@@ -319,6 +331,7 @@ impl Generation {
     fn account(&self, call: &Call, outcome: &Result<Answer, Fault>, wall: Duration, usage: &Usage) {
         let metrics = &self.context.metrics;
         metrics.finished(wall, usage);
+        self.watch_health(outcome);
         let outcome = match outcome {
             Ok(answer) if answer.status.as_u16() < 400 => {
                 metrics.ok.inc();
@@ -337,6 +350,22 @@ impl Generation {
         };
         spans::finished(usage);
         slow_call::report(self, call, outcome, wall, usage);
+    }
+}
+
+impl Generation {
+    /// What load, storage or the caller did wrong says nothing about the plugin.
+    fn watch_health(&self, outcome: &Result<Answer, Fault>) {
+        match outcome {
+            // Written to only when it changes: a cache line that all threads read stays shared.
+            Ok(_) if self.n_failures_in_a_row.load(Ordering::Relaxed) != 0 => {
+                self.n_failures_in_a_row.store(0, Ordering::Relaxed);
+            }
+            Err(fault) if fault.is_plugin_fault() => {
+                self.n_failures_in_a_row.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => {}
+        }
     }
 }
 

@@ -45,9 +45,11 @@ pub(crate) enum Stop {
     #[error("too many host calls")]
     HostCalls,
     #[error("`{0}` is not served while a plugin describes itself")]
-    Describing(&'static str),
+    Describing(String),
     #[error("asked for {0} random bytes in one call; the limit is {1}")]
     Random(u32, u32),
+    #[error("{0}")]
+    Application(String),
     #[error("{0}")]
     Store(caplet_store::Error),
 }
@@ -108,9 +110,9 @@ impl Guest {
     }
 
     /// Like [`Self::enter`], for functions that are not served while the plugin describes itself.
-    pub(crate) fn enter_serving(&mut self, function: &'static str) -> Result<(), wasmtime::Error> {
+    pub(crate) fn enter_serving(&mut self, function: &str) -> Result<(), wasmtime::Error> {
         if self.invocation.describing {
-            return Err(wasmtime::Error::new(Stop::Describing(function)));
+            return Err(wasmtime::Error::new(Stop::Describing(function.to_owned())));
         }
         self.enter()
     }

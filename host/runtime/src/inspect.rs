@@ -1,5 +1,7 @@
 //! What a component asks for and offers, read from its type, before anything of it runs.
 
+use std::collections::BTreeMap;
+
 use caplet_abi::interfaces::{self, Right};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -11,6 +13,8 @@ pub struct Inspection {
     pub rights: Vec<Right>,
     /// The WASI interfaces it imports; they are served with nothing behind them.
     pub wasi: Vec<String>,
+    /// The interfaces of the application around the host that it asks for, by their full names.
+    pub application: Vec<String>,
     /// Imports that this host does not serve: it cannot be loaded while there are any.
     pub unknown: Vec<String>,
     /// Everything it exports.
@@ -22,11 +26,20 @@ const WASI_SERVED: &[&str] =
     &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 impl Inspection {
-    pub(crate) fn of(engine: &Engine, component: &Component) -> Self {
+    /// `offered` has the interfaces of the application around the host.
+    pub(crate) fn of(
+        engine: &Engine,
+        component: &Component,
+        offered: &BTreeMap<String, String>,
+    ) -> Self {
         let component_type = component.component_type();
         let mut inspection = Self::default();
         for (name, _) in component_type.imports(engine) {
-            inspection.add_import(name);
+            if offered.contains_key(name) {
+                inspection.application.push(name.to_owned());
+            } else {
+                inspection.add_import(name);
+            }
         }
         inspection.exports =
             component_type.exports(engine).map(|(name, _)| name.to_owned()).collect();

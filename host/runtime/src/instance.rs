@@ -171,6 +171,7 @@ fn fault(store: &mut Store<Guest>, error: &wasmtime::Error) -> Fault {
             Stop::Wall => Fault::Wall(limits.wall_ms_max),
             Stop::HostCalls => Fault::HostCalls(limits.host_calls_max),
             Stop::Store(error) => Fault::Store(error.clone()),
+            Stop::Application(reason) => Fault::Application(reason.clone()),
             Stop::Describing(_) | Stop::Random(..) => Fault::Trap(stop.to_string()),
         };
     }

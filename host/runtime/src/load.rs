@@ -3,7 +3,9 @@
 //!
 //! Nothing here touches the route table: a failure at any step leaves what serves as it is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use caplet_store::Database;
@@ -166,7 +168,7 @@ pub(crate) async fn compile(
 /// Everything up to, and without, the first effect.
 pub(crate) async fn prepare(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Prepared, LoadError> {
     let (digest, component) = compile(inner, bytes).await?;
-    let inspection = Inspection::of(&inner.engine, &component);
+    let inspection = Inspection::of(&inner.engine, &component, &inner.interfaces);
     let mismatches = inspection.mismatches();
     if !mismatches.is_empty() {
         return Err(Step::Match.failed(None, mismatches));
@@ -186,7 +188,10 @@ pub(crate) async fn prepare(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Prepar
         .map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
     check_name(inner, &name)?;
     check_exports(&checked, &template)?;
-    check_grants(&name, &inspection, &options)?;
+    let missing = missing_grants(&name, &inspection, &options, &inner.interfaces);
+    if !missing.is_empty() {
+        return Err(Step::Grant.failed(Some(&name), missing));
+    }
     let settings = Settings::check(&checked.description.settings_schema, &options.settings)
         .map_err(|reasons| Step::Configure.failed(Some(&name), reasons))?;
     Ok(Prepared { checked, digest, inspection, settings, limits, options, template })
@@ -226,24 +231,35 @@ fn check_exports(checked: &Checked, template: &Template) -> Result<(), LoadError
     Err(Step::Match.failed(Some(&description.name), vec![reason]))
 }
 
-fn check_grants(
+/// What it asks for and was not granted, one sentence each. Rights of the contract need a grant once
+/// there is a list of grants, interfaces of the application always.
+fn missing_grants(
     name: &str,
     inspection: &Inspection,
     options: &PluginOptions,
-) -> Result<(), LoadError> {
-    let Some(grants) = &options.grants else { return Ok(()) };
-    let missing: Vec<String> = inspection
-        .rights
-        .iter()
-        .filter(|right| !grants.iter().any(|grant| grant == right.name))
-        .map(|right| {
-            format!(
-                "it asks for `{}` ({}); add \"{}\" to `grants` of `[plugin.{name}]` to allow it",
-                right.name, right.meaning, right.name
-            )
-        })
-        .collect();
-    if missing.is_empty() { Ok(()) } else { Err(Step::Grant.failed(Some(name), missing)) }
+    interfaces: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let rights = inspection.rights.iter().map(|right| (right.name, right.meaning));
+    let application = inspection.application.iter().map(|interface| {
+        (interface.as_str(), interfaces.get(interface).map_or("", String::as_str))
+    });
+    let granted = |asked: &str| match &options.grants {
+        Some(grants) => grants.iter().any(|grant| grant == asked),
+        None => !interfaces.contains_key(asked),
+    };
+    let all: Vec<(&str, &str)> = rights.chain(application).collect();
+    let whole_list =
+        all.iter().map(|(asked, _)| format!("{asked:?}")).collect::<Vec<_>>().join(", ");
+    let remedy = |asked: &str| match &options.grants {
+        Some(_) => format!("add \"{asked}\" to `grants` of `[plugin.{name}]` to allow it"),
+        None => {
+            format!("set `grants = [{whole_list}]` in `[plugin.{name}]` to allow all it asks for")
+        }
+    };
+    all.iter()
+        .filter(|(asked, _)| !granted(asked))
+        .map(|(asked, meaning)| format!("it asks for `{asked}` ({meaning}); {}", remedy(asked)))
+        .collect()
 }
 
 /// Opens and migrates the database of a prepared plugin and makes it a generation.
@@ -260,6 +276,7 @@ pub(crate) async fn complete(
         instances: WarmInstances::new(options.instances, limits.reuse_max),
         admission: Admission::new(&limits),
         in_flight: InFlight::clone(&inner.in_flight),
+        n_failures_in_a_row: AtomicU32::new(0),
         context: inner.context(&name, limits, settings, database),
         checked,
         digest,

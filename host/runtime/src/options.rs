@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::clock::{Clock, SystemClock};
 use crate::engine::EngineOptions;
+use crate::host_interface::HostInterface;
 use crate::identity::{Authorizer, RolePermissions};
 use crate::instance::Reuse;
 use crate::limits::Limits;
@@ -36,6 +37,8 @@ pub struct Options {
     /// An invocation that takes as long, its wait for a turn included, is told in the log; none
     /// tells of none.
     pub slow_call: Option<Duration>,
+    /// What the application around the host offers to plugins, beside the contract.
+    pub interfaces: Vec<HostInterface>,
 }
 
 impl Options {
@@ -52,6 +55,7 @@ impl Options {
             authorizer: Arc::new(RolePermissions::default()),
             clock: Arc::new(SystemClock),
             slow_call: None,
+            interfaces: Vec::new(),
         }
     }
 }
@@ -62,8 +66,9 @@ impl Options {
 pub struct PluginOptions {
     /// Its settings, checked against the plugin's own schema.
     pub settings: Value,
-    /// The rights it may have, such as `["sql", "log"]`. Not set: every right of this host's
-    /// contract, none of which reaches outside the plugin.
+    /// The rights it may have, such as `["sql", "log"]`, and the interfaces of the application around
+    /// the host, by their full names. Not set: every right of this host's contract, none of which
+    /// reaches outside the plugin, and no interface of the application.
     pub grants: Option<Vec<String>>,
     /// Whether its instances are used again.
     pub instances: Reuse,

@@ -20,6 +20,7 @@ use crate::engine;
 use crate::generation::Generation;
 use crate::guest::Guest;
 use crate::host_functions;
+use crate::host_interface::HostInterface;
 use crate::identity::Authorizer;
 use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
@@ -36,6 +37,14 @@ pub enum Error {
         "the WebAssembly engine cannot start: {0}. Lower `engine.instances_max` or `engine.memory_bytes_max`"
     )]
     Engine(String),
+    /// An interface of the application cannot be offered.
+    #[error("the interface `{name}` cannot be offered to plugins: {reason}")]
+    Interface {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The folder of the compile cache cannot be used.
     #[error(
         "the compile cache `{path}` cannot be used: {reason}. Make the folder writable for this user"
@@ -77,6 +86,8 @@ impl Table {
 pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Guest>,
+    /// From the name of each interface of the application to what it means.
+    pub(crate) interfaces: BTreeMap<String, String>,
     pub(crate) cache: Option<Cache>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) limits: Limits,
@@ -106,7 +117,8 @@ impl Options {
     pub fn start(self) -> Result<Runtime, Error> {
         let engine_error = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
         let engine = engine::start(&self.engine).map_err(engine_error)?;
-        let linker = host_functions::linker(&engine).map_err(engine_error)?;
+        let mut linker = host_functions::linker(&engine).map_err(engine_error)?;
+        let interfaces = offer(&self.interfaces, &mut linker)?;
         let cache = self.cache.as_deref().map(|path| {
             Cache::open(path)
                 .map_err(|reason| Error::Cache { path: path.display().to_string(), reason })
@@ -115,6 +127,7 @@ impl Options {
             inner: Arc::new(Inner {
                 engine,
                 linker,
+                interfaces,
                 cache: cache.transpose()?,
                 store: self.store,
                 limits: self.limits,
@@ -133,6 +146,24 @@ impl Options {
         runtime.trim_idle_instances();
         Ok(runtime)
     }
+}
+
+/// Adds the interfaces of the application to `linker`. Returns what they are called and mean.
+fn offer(
+    interfaces: &[HostInterface],
+    linker: &mut Linker<Guest>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut offered = BTreeMap::new();
+    for interface in interfaces {
+        let name = interface.name().to_owned();
+        let refused = |reason| Error::Interface { name: name.clone(), reason };
+        if offered.contains_key(&name) {
+            return Err(refused("it is offered twice; put its functions into one".to_owned()));
+        }
+        interface.add_to_linker(linker).map_err(refused)?;
+        offered.insert(name, interface.meaning().to_owned());
+    }
+    Ok(offered)
 }
 
 impl Runtime {
@@ -156,7 +187,7 @@ impl Runtime {
     /// Why it is not a component.
     pub async fn inspect(&self, bytes: Vec<u8>) -> Result<Inspection, LoadError> {
         let (_, component) = load::compile(&self.inner, bytes).await?;
-        Ok(Inspection::of(&self.inner.engine, &component))
+        Ok(Inspection::of(&self.inner.engine, &component, &self.inner.interfaces))
     }
 
     /// Loads a component: installs its plugin, or replaces the generation that serves now. Requests
