@@ -12,11 +12,12 @@ use caplet_server::gateway::ServiceOptions;
 use crate::page::{Page, quoted};
 
 /// The tables whose keys are known, and what stands before their names.
-const TABLES: [(&str, &str); 19] = [
+const TABLES: [(&str, &str); 20] = [
     ("auth", "auth"),
     ("[auth.issuers]", "auth.issuers[]"),
     ("cors", "cors"),
     ("http", "http"),
+    ("public", "public"),
     ("engine", "engine"),
     ("limits", "limits"),
     ("plugin.x", "plugin.<name>"),

@@ -10,8 +10,10 @@ use figment::{Metadata, Profile, Provider};
 const PREFIX: &str = "CAPLET_";
 
 /// The first parts of the keys that exist.
-const TABLES: [&str; 10] =
-    ["auth", "http", "cors", "engine", "limits", "roles", "plugin", "services", "log", "telemetry"];
+const TABLES: [&str; 11] = [
+    "auth", "http", "cors", "public", "engine", "limits", "roles", "plugin", "services", "log",
+    "telemetry",
+];
 const SINGLE: [&str; 3] = ["listen", "data", "plugins"];
 
 /// Keys whose values are texts, whatever they look like: `1234` is a secret, too.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use caplet_runtime::interfaces::RIGHTS;
 use caplet_runtime::{EngineOptions, Limits, PluginOptions};
 use caplet_server::Config;
-use caplet_server::config::{Auth, Http};
+use caplet_server::config::{Auth, Http, Public};
 use caplet_server::cors::Cors;
 use caplet_server::gateway::ServiceOptions;
 use figment::error::Kind;
@@ -41,6 +41,8 @@ pub struct Settings {
     pub http: Http,
     /// Which pages of other origins may call this host from a browser.
     pub cors: Cors,
+    /// What the outside sees of the host itself.
+    pub public: Public,
     /// The size of the engine's pool of instances.
     pub engine: EngineOptions,
     /// Limits of every plugin.
@@ -66,6 +68,7 @@ impl Default for Settings {
             auth: Auth::default(),
             http: Http::default(),
             cors: Cors::default(),
+            public: Public::default(),
             engine: EngineOptions::default(),
             limits: Limits::default(),
             roles: BTreeMap::new(),
@@ -145,9 +148,10 @@ impl Settings {
 
     /// What of it is the host's own.
     pub fn config(self) -> Config {
-        let Self { auth, http, cors, engine, limits, roles, plugin, services, log, .. } = self;
+        let Self { auth, http, cors, public, engine, limits, roles, plugin, services, log, .. } =
+            self;
         let log = caplet_server::config::Log { slow_call_ms: log.slow_call_ms };
-        Config { auth, http, cors, engine, limits, roles, plugin, services, log }
+        Config { auth, http, cors, public, engine, limits, roles, plugin, services, log }
     }
 }
 

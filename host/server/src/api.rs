@@ -16,7 +16,7 @@ pub(crate) use crate::identity::credential::authenticate;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
 use crate::request::{API, Exchange};
-use crate::{answer, body, idempotency, query, trace};
+use crate::{answer, base, body, idempotency, query, trace};
 
 /// Where a plugin's assets lie below its own path.
 const ASSETS: &str = "/-/";
@@ -90,7 +90,11 @@ where
     }
     let (route, authenticated) = (call.route, call.identity.is_some());
     match generation.clone().invoke(*call).await {
-        Ok(answer) => Ok(answer::of_plugin(answer, authenticated)),
+        Ok(answer) => {
+            let mut response = answer::of_plugin(answer, authenticated);
+            base::rebase(response.headers_mut(), &base::of(exchange.host, exchange.parts));
+            Ok(response)
+        }
         Err(fault) => {
             report(exchange, &generation, route, &fault);
             Err(Problem::from(&fault))

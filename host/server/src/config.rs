@@ -8,6 +8,7 @@ use std::time::Duration;
 use caplet_runtime::{EngineOptions, Limits, PluginOptions};
 use serde::Deserialize;
 
+use crate::base::BasePath;
 use crate::cors::Cors;
 use crate::gateway::{Network, ServiceOptions};
 use crate::identity::{DEFAULT_TYPES, Issuer};
@@ -23,6 +24,8 @@ pub struct Config {
     pub http: Http,
     /// Which pages of other origins may call this host from a browser.
     pub cors: Cors,
+    /// What the outside sees of the host itself.
+    pub public: Public,
     /// The size of the engine's pool of instances.
     pub engine: EngineOptions,
     /// Limits of every plugin.
@@ -91,6 +94,28 @@ impl Default for Auth {
             issuers: Vec::new(),
         }
     }
+}
+
+/// What the outside sees of the host itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Public {
+    /// The path below which the outside sees this host, such as `/capabilities`, when a proxy takes
+    /// it away before it passes requests on. It stands before the paths in answers.
+    pub base_path: BasePath,
+    /// What callers without a valid token may see.
+    pub strangers: Strangers,
+}
+
+/// What callers without a valid token may see of the host itself. Plugins decide for themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strangers {
+    /// What is loaded, which files are not and why, the API's document and reference, the counters.
+    #[default]
+    Everything,
+    /// Whether the host lives and serves. For the rest they need a token.
+    Health,
 }
 
 /// Limits of connections and requests.

@@ -12,15 +12,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use caplet_runtime::{
-    Authorizer, Clock, DEFAULT_TENANT, Folder, HostDatabase, Options, RolePermissions, Runtime,
-    SystemClock, prometheus,
+    Authorizer, Clock, DEFAULT_TENANT, Folder, HostDatabase, HostInterface, Options,
+    RolePermissions, Runtime, SystemClock, prometheus,
 };
 use caplet_store::Store;
 use caplet_store::sqlite::{self, Sqlite};
 use http::Request;
 
 use crate::admin::Admin;
-use crate::config::{Config, Http};
+use crate::config::{Config, Http, Public};
 use crate::content::RequestBody;
 use crate::gateway::{Gateway, Refused, ServiceOptions, ServiceStatus};
 use crate::identity::api_keys::ApiKeys;
@@ -86,6 +86,7 @@ pub(crate) struct Shared {
     pub(crate) gateway: Gateway,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) http: Http,
+    pub(crate) public: Public,
     pub(crate) metrics: Metrics,
     pub(crate) document: DocumentCache,
     /// The tenant of callers without a token.
@@ -115,6 +116,7 @@ pub struct Builder {
     store: Option<Arc<dyn Store>>,
     authorizer: Option<Arc<dyn Authorizer>>,
     clock: Arc<dyn Clock>,
+    interfaces: Vec<HostInterface>,
 }
 
 impl Builder {
@@ -170,13 +172,21 @@ impl Builder {
         self
     }
 
+    /// Offers an interface of the application's own to plugins. Each plugin that imports it has to be
+    /// granted it by its full name, in [`caplet_runtime::PluginOptions::grants`].
+    #[must_use]
+    pub fn interface(mut self, interface: HostInterface) -> Self {
+        self.interfaces.push(interface);
+        self
+    }
+
     /// Starts the host. It serves at once; [`Host::ready`] tells when the plugin folder has been
     /// read for the first time.
     ///
     /// # Errors
     /// Why it cannot start.
     pub async fn build(self) -> Result<Host, Error> {
-        let Self { config, data, plugins, cache, store, authorizer, clock } = self;
+        let Self { config, data, plugins, cache, store, authorizer, clock, interfaces } = self;
         let cors = cors::Policy::new(&config.cors)?;
         identity::check(&config.auth)?;
         let store = match store {
@@ -198,6 +208,7 @@ impl Builder {
             authorizer: authorizer.clone(),
             clock: clock.clone(),
             slow_call: (slow_call_ms > 0).then(|| Duration::from_millis(slow_call_ms)),
+            interfaces,
             ..Options::new(store)
         };
         let runtime = options.start()?;
@@ -223,6 +234,7 @@ impl Builder {
             tenant: Arc::from(DEFAULT_TENANT),
             phase: AtomicU8::new(Phase::Starting as u8),
             http: config.http,
+            public: config.public,
             runtime,
             clock,
             folder,
@@ -277,11 +289,13 @@ impl Host {
             store: None,
             authorizer: None,
             clock: Arc::new(SystemClock),
+            interfaces: Vec::new(),
         }
     }
 
-    /// The host as a router, to be served, nested or merged in an axum application. Below a prefix
-    /// the paths in answers (`/openapi.json`, `/`) do not know of the prefix.
+    /// The host as a router, to be served, nested or merged in an axum application. Nested, its
+    /// answers name the paths that the outside sees; behind a proxy that takes a path away, or below
+    /// a pattern such as `/{tenant}`, that is for [`crate::config::Public::base_path`] to say.
     pub fn router(&self) -> axum::Router {
         axum::Router::new().fallback_service(self.clone())
     }
@@ -340,6 +354,17 @@ impl Host {
 
     pub(crate) fn shared(&self) -> Arc<Shared> {
         self.shared.clone()
+    }
+}
+
+impl Phase {
+    /// The word for it in answers.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
     }
 }
 

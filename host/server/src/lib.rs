@@ -5,7 +5,7 @@
 //! use caplet_server::Host;
 //!
 //! let host = Host::builder().data("data").plugins("plugins").build().await?;
-//! let application = axum::Router::new().merge(host.router());
+//! let application = axum::Router::new().nest_service("/capabilities", host);
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 //! axum::serve(listener, application).await?;
 //! # Ok(())
@@ -22,7 +22,8 @@
 //! - `api`: route, caller ([`identity`]; [`token`] and [`secret`] for the host's own tokens), access,
 //!   query, headers, `body`, key (`idempotency`), call.
 //! - [`gateway`]: outside services, asked instead of a plugin.
-//! - `system`: the host's own endpoints; `admin`: those for operators; `openapi`: one document from
+//! - `system`: the host's own endpoints, `pages`: what people see of them in a browser; [`base`]: where
+//!   the outside sees the host; `admin`: those for operators; `openapi`: one document from
 //!   all of them and all plugins.
 //! - `answer`, [`content`], [`problem`]: what leaves the host; `metrics`, `trace`: what is counted
 //!   and traced; [`outbound`]: requests that the host itself makes.
@@ -34,6 +35,7 @@
 mod admin;
 mod answer;
 mod api;
+pub mod base;
 mod body;
 pub mod config;
 mod connection;
@@ -47,6 +49,7 @@ pub mod identity;
 mod metrics;
 mod openapi;
 pub mod outbound;
+mod pages;
 mod path;
 mod percent;
 pub mod problem;
@@ -60,6 +63,7 @@ pub mod token;
 mod trace;
 
 pub use admin::PERMISSION as ADMIN_PERMISSION;
+pub use caplet_runtime::{self as runtime, CallContext, HostFailure, HostInterface};
 pub use config::Config;
 pub use content::Content;
 pub use host::{Builder, Error, Host};

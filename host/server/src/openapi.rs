@@ -22,8 +22,8 @@ pub(crate) struct Part<'a> {
     pub(crate) access: BTreeMap<&'a str, &'a Access>,
 }
 
-/// Merges the documents of `parts` and that of the admin API.
-pub(crate) fn merge(parts: &[Part<'_>], admin: &Value) -> Value {
+/// Merges the documents of `parts` and that of the admin API. `base` stands before all paths.
+pub(crate) fn merge(parts: &[Part<'_>], admin: &Value, base: &str) -> Value {
     let mut paths = host_paths();
     let mut components = Map::new();
     let mut tags = Vec::new();
@@ -43,7 +43,7 @@ pub(crate) fn merge(parts: &[Part<'_>], admin: &Value) -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "description": "Everything that this host serves. Errors are problem documents (RFC 9457).",
         },
-        "servers": [{ "url": "/" }],
+        "servers": [{ "url": if base.is_empty() { "/" } else { base } }],
         "tags": tags,
         "paths": paths,
         "components": components,
@@ -201,7 +201,8 @@ fn host_paths() -> Map<String, Value> {
             "operationId": format!("host.{id}"),
             "summary": summary,
             "tags": ["host"],
-            "security": [],
+            // A token is needed where the operator lets strangers see no more than the health.
+            "security": if id == "healthz" { json!([]) } else { json!([{}, { BEARER: [] }]) },
             "responses": { "200": {
                 "description": "As asked.",
                 "content": { media_type: { "schema": {} } },
@@ -281,7 +282,7 @@ mod tests {
             ("remove", &permission),
         ]);
         let part = Part { plugin: "notes", summary: "Keeps notes.", document: &document, access };
-        merge(&[part], &json!({}))
+        merge(&[part], &json!({}), "/base")
     }
 
     /// Every `$ref` whose value is a text, wherever it stands.
@@ -338,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_host_without_plugins_has_a_document() {
-        let document = merge(&[], &json!({}));
+        let document = merge(&[], &json!({}), "");
         assert_eq!(document["paths"].as_object().unwrap().len(), 4);
         assert!(document["components"]["schemas"]["Problem"].is_object());
     }

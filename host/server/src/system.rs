@@ -8,61 +8,56 @@ use bytes::Bytes;
 use caplet_runtime::prometheus::TextEncoder;
 use caplet_runtime::{Generation, Table};
 use http::{HeaderValue, Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::answer;
 use crate::host::{Phase, Shared};
 use crate::openapi::{self, Part};
+use crate::pages::{self, View, assets};
 use crate::problem::{Answered, Problem};
 use crate::request::Exchange;
+use crate::{answer, base};
 
 /// The media type of Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Serves a path that is not below `/api/`.
 pub(crate) fn serve(exchange: &Exchange<'_>, path: &str) -> Result<Answered, Problem> {
-    let endpoint: fn(&Exchange<'_>) -> Result<Answered, Problem> = match path {
-        "/" => |exchange| Ok(index(exchange.host)),
-        "/healthz" => |_| Ok(answer::json(&json!({ "status": "alive" }))),
-        "/readyz" => |exchange| Ok(readiness(exchange.host)),
-        "/metrics" => |exchange| metrics(exchange.host),
-        "/openapi.json" => document,
+    let endpoint: fn(&Exchange<'_>, &str) -> Result<Answered, Problem> = match path {
+        "/" => |exchange, _| pages::index(exchange),
+        "/docs" => |exchange, _| pages::docs(exchange),
+        "/healthz" => |_, _| Ok(answer::json(&json!({ "status": "alive" }))),
+        "/readyz" => |exchange, _| readiness(exchange),
+        "/metrics" => |exchange, _| metrics(exchange),
+        "/openapi.json" => |exchange, _| document(exchange),
+        _ if path.starts_with(assets::FOLDER) => {
+            |exchange, path| assets::serve(exchange, path.trim_start_matches(assets::FOLDER))
+        }
         _ => return Err(Problem::not_found()),
     };
     let allowed = [Method::GET, Method::HEAD, Method::OPTIONS];
     match exchange.parts.method {
-        Method::GET | Method::HEAD => endpoint(exchange),
+        Method::GET | Method::HEAD => endpoint(exchange, path),
         Method::OPTIONS => Ok(answer::options(&allowed)),
         _ => Err(Problem::method_not_allowed(&allowed)),
     }
 }
 
-/// What is here, for somebody who opens the bare address.
-fn index(host: &Shared) -> Answered {
-    let table = host.runtime.table();
-    let plugins: Vec<_> = table
-        .iter()
-        .map(|generation| {
-            json!({
-                "name": generation.name(),
-                "title": generation.description().title,
-                "version": generation.version(),
-                "path": format!("/api/{}", generation.name()),
-            })
-        })
-        .collect();
-    answer::json(&json!({
-        "name": "caplet",
-        "version": env!("CARGO_PKG_VERSION"),
-        "openapi": "/openapi.json",
-        "plugins": plugins,
-    }))
+/// Whether requests should be sent here, what is loaded, and which files are not and why.
+fn readiness(exchange: &Exchange<'_>) -> Result<Answered, Problem> {
+    let host = exchange.host;
+    let phase = host.phase();
+    let mut response = answer::json(&match pages::view(exchange)? {
+        View::Everything => what_is_loaded(host, phase),
+        View::Health => json!({ "status": phase.name() }),
+    });
+    if phase != Phase::Ready {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    Ok(response)
 }
 
-/// Whether requests should be sent here, what is loaded, and which files are not and why.
-fn readiness(host: &Shared) -> Answered {
-    let phase = host.phase();
+fn what_is_loaded(host: &Shared, phase: Phase) -> Value {
     let table = host.runtime.table();
     let plugins: Vec<_> = table
         .iter()
@@ -73,20 +68,12 @@ fn readiness(host: &Shared) -> Answered {
         .into_iter()
         .map(|(file, reason)| json!({ "file": file, "reason": reason }))
         .collect();
-    let status = match phase {
-        Phase::Starting => "starting",
-        Phase::Ready => "ready",
-        Phase::Draining => "draining",
-    };
-    let mut response =
-        answer::json(&json!({ "status": status, "plugins": plugins, "failed": failed }));
-    if phase != Phase::Ready {
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    }
-    response
+    json!({ "status": phase.name(), "plugins": plugins, "failed": failed })
 }
 
-fn metrics(host: &Shared) -> Result<Answered, Problem> {
+fn metrics(exchange: &Exchange<'_>) -> Result<Answered, Problem> {
+    pages::require_view(exchange)?;
+    let host = exchange.host;
     let families = host.runtime.metrics().gather();
     let text = TextEncoder::new().encode_to_string(&families).map_err(|reason| {
         tracing::error!(%reason, "the counters cannot be written");
@@ -95,24 +82,28 @@ fn metrics(host: &Shared) -> Result<Answered, Problem> {
     Ok(answer::content(METRICS_TYPE, text))
 }
 
-/// The merged document of one version of the route table.
+/// The merged document of one version of the route table, with the base that the outside sees.
 pub(crate) struct Document {
     table_version: u64,
+    base: String,
     etag: HeaderValue,
     body: Bytes,
 }
 
-/// Keeps the document until the route table changes.
+/// Keeps the document until the route table changes, or it is asked for below another base.
 pub(crate) type DocumentCache = ArcSwapOption<Document>;
 
 fn document(exchange: &Exchange<'_>) -> Result<Answered, Problem> {
+    pages::require_view(exchange)?;
     let host = exchange.host;
+    let base = base::of(host, exchange.parts);
     let table = host.runtime.table();
-    let kept = host.document.load_full().filter(|kept| kept.table_version == table.version());
+    let kept = host.document.load_full();
+    let kept = kept.filter(|it| it.table_version == table.version() && it.base == base);
     let document = match kept {
         Some(document) => document,
         None => {
-            let document = Arc::new(build(&table, host)?);
+            let document = Arc::new(build(&table, host, &base)?);
             host.document.store(Some(document.clone()));
             document
         }
@@ -125,12 +116,12 @@ fn document(exchange: &Exchange<'_>) -> Result<Answered, Problem> {
     ))
 }
 
-fn build(table: &Table, host: &Shared) -> Result<Document, Problem> {
+fn build(table: &Table, host: &Shared, base: &str) -> Result<Document, Problem> {
     let parts: Vec<Part<'_>> = table.iter().map(|generation| part(generation)).collect();
-    let body = openapi::merge(&parts, host.admin.document()).to_string();
+    let body = openapi::merge(&parts, host.admin.document(), base).to_string();
     let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(&body)[..16]);
     let etag = HeaderValue::from_str(&format!("\"{digest}\"")).map_err(|_| Problem::internal())?;
-    Ok(Document { table_version: table.version(), etag, body: body.into() })
+    Ok(Document { table_version: table.version(), base: base.to_owned(), etag, body: body.into() })
 }
 
 fn part(generation: &Generation) -> Part<'_> {

@@ -28,6 +28,11 @@ enum Credential<'a> {
 /// When an issuer has to be asked for a key, the problem is one to wait on: [`Exchange::wait`] is set,
 /// and once it is over the question is to be put again, once.
 pub(crate) fn authenticate(exchange: &Exchange<'_>) -> Result<Option<Arc<Identity>>, Problem> {
+    // Whom the application around the host signed in. Extensions come from code in this process
+    // alone, never from the wire.
+    if let Some(identity) = exchange.parts.extensions.get::<Arc<Identity>>() {
+        return Ok(Some(identity.clone()));
+    }
     let host = exchange.host;
     let Some(credential) = find(&exchange.parts.headers)? else { return Ok(None) };
     let (outcomes, verified) = match credential {

@@ -1,0 +1,92 @@
+//! What is running, for the front page and its JSON: state, plugins and their health, files that did
+//! not load. Collected anew for each answer, from what the host knows without asking anybody.
+
+use caplet_runtime::Generation;
+use serde_json::{Value, json};
+
+use super::View;
+use crate::host::{Phase, Shared};
+
+/// What is running.
+pub(super) struct Overview {
+    pub(super) phase: Phase,
+    /// None for those who may see only whether the host serves.
+    pub(super) inside: Option<Inside>,
+}
+
+/// What not everybody may see.
+pub(super) struct Inside {
+    pub(super) plugins: Vec<Plugin>,
+    /// The files that are not loaded, and why.
+    pub(super) failed: Vec<(String, String)>,
+}
+
+/// A plugin that is loaded.
+pub(super) struct Plugin {
+    pub(super) name: String,
+    pub(super) title: String,
+    pub(super) summary: String,
+    pub(super) version: String,
+    pub(super) path: String,
+    pub(super) n_operations: usize,
+    pub(super) is_failing: bool,
+}
+
+impl Overview {
+    /// `base` stands before all paths.
+    pub(super) fn of(host: &Shared, view: View, base: &str) -> Self {
+        let inside = || {
+            let table = host.runtime.table();
+            let plugins = table.iter().map(|generation| Plugin::of(generation, base)).collect();
+            Inside { plugins, failed: host.failed_files() }
+        };
+        Self { phase: host.phase(), inside: (view == View::Everything).then(inside) }
+    }
+
+    /// The same as JSON.
+    pub(super) fn to_json(&self, base: &str) -> Value {
+        let status = self.phase.name();
+        let Some(inside) = &self.inside else {
+            return json!({ "name": "caplet", "status": status });
+        };
+        json!({
+            "name": "caplet",
+            "version": env!("CARGO_PKG_VERSION"),
+            "status": status,
+            "openapi": format!("{base}/openapi.json"),
+            "docs": format!("{base}/docs"),
+            "plugins": inside.plugins.iter().map(Plugin::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Plugin {
+    fn of(generation: &Generation, base: &str) -> Self {
+        let description = generation.description();
+        Self {
+            name: generation.name().to_owned(),
+            title: description.title.clone(),
+            summary: description.summary.clone(),
+            version: generation.version().to_owned(),
+            path: format!("{base}/api/{}", generation.name()),
+            n_operations: description.routes.len(),
+            is_failing: generation.is_failing(),
+        }
+    }
+
+    /// Whether its last invocations were answered.
+    pub(super) fn health(&self) -> &'static str {
+        if self.is_failing { "failing" } else { "healthy" }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "title": self.title,
+            "summary": self.summary,
+            "version": self.version,
+            "path": self.path,
+            "health": self.health(),
+        })
+    }
+}
