@@ -39,6 +39,8 @@ const LAYERS: &[Layer] = &[
     layer("host/testing", &["host/server", "host/runtime", "host/store"], &[]),
     layer("plugins/sdk", &[], &[]),
     layer("plugins/*", &["plugins/sdk"], TESTING),
+    // An application around a host; what it needs comes through the server.
+    layer("examples/embed", &["host/server"], TESTING),
     layer("examples/*", &["plugins/sdk"], TESTING),
     layer("tests/fixtures", &[], &[]),
     layer("tests", ANYTHING, &[]),
@@ -47,7 +49,7 @@ const LAYERS: &[Layer] = &[
 
 /// Who may use a library and those whose names begin with its name and `-`. The tests may use all.
 const LIBRARIES: &[(&str, &[&str])] = &[
-    ("axum", &["host/server", "host/testing"]),
+    ("axum", &["host/server", "host/testing", "examples/embed"]),
     ("hyper", &["host/server", "host/testing"]),
     ("tower", &["host/server", "host/testing"]),
     ("ring", &["host/server"]),
@@ -207,6 +209,15 @@ mod tests {
         assert!(!allowed("plugins/comments", "host/abi"));
         assert!(!allowed("plugins/sdk", "host/abi"));
         assert!(!allowed("plugins/sdk", "plugins/comments"));
+    }
+
+    #[test]
+    fn an_application_knows_the_server_and_no_engine() {
+        assert!(allowed("examples/embed", "host/server"));
+        assert!(!allowed("examples/embed", "host/runtime"));
+        assert!(allowed_library("examples/embed", "axum"));
+        assert!(!allowed_library("examples/embed", "wasmtime"));
+        assert!(!allowed("examples/hello", "host/server"));
     }
 
     #[test]
