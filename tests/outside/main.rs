@@ -5,5 +5,6 @@ mod comments;
 mod gateway;
 mod identity;
 mod openapi;
+mod pages;
 mod tags;
 mod telemetry;
