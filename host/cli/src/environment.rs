@@ -11,7 +11,16 @@ const PREFIX: &str = "CAPLET_";
 
 /// The first parts of the keys that exist.
 const TABLES: [&str; 11] = [
-    "auth", "http", "cors", "public", "engine", "limits", "roles", "plugin", "services", "log",
+    "auth",
+    "http",
+    "cors",
+    "public",
+    "engine",
+    "limits",
+    "roles",
+    "plugin",
+    "services",
+    "log",
     "telemetry",
 ];
 const SINGLE: [&str; 3] = ["listen", "data", "plugins"];

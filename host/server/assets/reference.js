@@ -35,6 +35,7 @@
     ".dialog-ux": { role: "dialog", "aria-modal": "true", "aria-label": "Authorization" },
     ".modal-ux-header h3": { "aria-level": "2" },
     ".auth-container h4": { "aria-level": "3" },
+    ".auth-container h6": { "aria-level": "4" },
     ".close-modal": { "aria-label": "Close" },
     "#servers": { "aria-label": "Server" },
     pre: { tabindex: "0" },

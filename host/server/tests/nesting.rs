@@ -66,7 +66,7 @@ async fn nested_twice_and_behind_a_proxy_all_of_the_path_counts() {
     let inner = Router::new().nest("/capabilities", host.host().router());
     assert_nested(&inner, "/outside/capabilities").await;
     let host = TestHost::with_plugin("ledger").await;
-    let inner = Router::new().nest("/inner", host.host().router());
+    let inner = Router::new().nest_service("/inner", host.host().clone());
     let outer = Router::new().nest("/outer", inner);
     assert_eq!(json(&outer, "/outer/inner").await["docs"], "/outer/inner/docs");
 }

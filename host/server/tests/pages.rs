@@ -165,3 +165,26 @@ async fn head_and_options_are_answered_for_pages() {
     let options = ask(Method::OPTIONS).send().await.expect_status(204);
     assert_eq!(options.header("allow"), Some("GET, HEAD, OPTIONS"));
 }
+
+#[tokio::test]
+async fn services_are_shown_and_their_addresses_are_not() {
+    let options = json!({ "url": "http://127.0.0.1:9/inside", "title": "Search" });
+    let options = serde_json::from_value(options).expect("options of a service");
+    let host = TestHost::builder()
+        .configure(move |config| drop(config.services.insert("search".to_owned(), options)))
+        .start()
+        .await;
+    let index = host.get("/").send().await.expect_status(200);
+    let search = json!({
+        "name": "search",
+        "title": "Search",
+        "path": "/api/search",
+        "health": "unknown",
+    });
+    assert_eq!(index.json()["services"], json!([search]));
+    let front = open(&host.anonymous(), "/").await;
+    assert!(front.text().contains("Search") && front.text().contains("unknown"), "{front}");
+    for answer in [index, front] {
+        assert!(!answer.text().contains("127.0.0.1"), "{answer}");
+    }
+}

@@ -59,7 +59,7 @@ async function lookAtReference(page, judge) {
   await page.goto(`${url}/docs`);
   await page.locator(".opblock").first().waitFor();
   await judge("page");
-  const operation = page.locator("#operations-notes-notes\\.write_note");
+  const operation = page.locator(".opblock-post", { hasText: "/api/notes" });
   await operation.locator(".opblock-summary-control").click();
   await operation.locator(".try-out__btn").click();
   await operation.locator("textarea").fill('{"body":"Bread"}');

@@ -4,7 +4,7 @@
 use maud::{DOCTYPE, Markup, html};
 
 use super::asset_url;
-use super::overview::{Inside, Overview, Plugin};
+use super::overview::{Inside, Overview, Plugin, Service};
 use crate::host::Phase;
 
 /// What the page may do: show itself with its own style sheet and picture.
@@ -22,9 +22,12 @@ pub(super) fn render(overview: &Overview, base: &str) -> Markup {
             }
             body {
                 (banner(overview, base))
-                @if let Some(inside) = &overview.inside {
-                    (main(inside, base))
-                    footer { p { "Caplet " (env!("CARGO_PKG_VERSION")) } }
+                @match &overview.inside {
+                    None => main { p { "This host is " (overview.phase.name()) "." } },
+                    Some(inside) => {
+                        (main(inside, base))
+                        footer { p { "Caplet " (env!("CARGO_PKG_VERSION")) } }
+                    }
                 }
             }
         }
@@ -51,12 +54,9 @@ fn banner(overview: &Overview, base: &str) -> Markup {
                 h1 { "Caplet" }
                 span class={ "state " (overview.phase.name()) } { (state(overview.phase)) }
             }
-            @match &overview.inside {
-                None => p { "This host is " (overview.phase.name()) "." },
-                Some(inside) => {
-                    p { (sentence(inside)) }
-                    (documents(base))
-                }
+            @if let Some(inside) = &overview.inside {
+                p { (sentence(inside)) }
+                (documents(base))
             }
         }
     }
@@ -105,6 +105,7 @@ fn main(inside: &Inside, base: &str) -> Markup {
                     ul.cards { @for plugin in &inside.plugins { (card(plugin, base)) } }
                 }
             }
+            @if !inside.services.is_empty() { (services(&inside.services)) }
             @if !inside.failed.is_empty() { (not_loaded(&inside.failed)) }
         }
     }
@@ -128,6 +129,25 @@ fn card(plugin: &Plugin, base: &str) -> Markup {
             }
             a href={ (base) "/docs#/" (plugin.name) } aria-label={ (operations) " of " (plugin.title) } {
                 (operations)
+            }
+        }
+    }
+}
+
+fn services(services: &[Service]) -> Markup {
+    html! {
+        section aria-labelledby="services" {
+            h2 #services { "Services" }
+            ul.cards {
+                @for service in services {
+                    li {
+                        div.title {
+                            h3 { (service.title) }
+                            span class={ "health " (service.health) } { (service.health) }
+                        }
+                        dl { div { dt { "Path" } dd { code { (service.path) } } } }
+                    }
+                }
             }
         }
     }

@@ -1,10 +1,11 @@
-//! What is running, for the front page and its JSON: state, plugins and their health, files that did
-//! not load. Collected anew for each answer, from what the host knows without asking anybody.
+//! What is running, for the front page and its JSON: state, plugins and services and their health,
+//! files that did not load. Collected anew for each answer, from what the host knows without asking anybody.
 
 use caplet_runtime::Generation;
 use serde_json::{Value, json};
 
 use super::View;
+use crate::gateway::{Circuit, Health, ServiceStatus};
 use crate::host::{Phase, Shared};
 
 /// What is running.
@@ -17,6 +18,8 @@ pub(super) struct Overview {
 /// What not everybody may see.
 pub(super) struct Inside {
     pub(super) plugins: Vec<Plugin>,
+    /// The outside services.
+    pub(super) services: Vec<Service>,
     /// The files that are not loaded, and why.
     pub(super) failed: Vec<(String, String)>,
 }
@@ -38,7 +41,9 @@ impl Overview {
         let inside = || {
             let table = host.runtime.table();
             let plugins = table.iter().map(|generation| Plugin::of(generation, base)).collect();
-            Inside { plugins, failed: host.failed_files() }
+            let statuses = host.gateway.statuses();
+            let services = statuses.into_iter().map(|status| Service::of(status, base)).collect();
+            Inside { plugins, services, failed: host.failed_files() }
         };
         Self { phase: host.phase(), inside: (view == View::Everything).then(inside) }
     }
@@ -56,6 +61,36 @@ impl Overview {
             "openapi": format!("{base}/openapi.json"),
             "docs": format!("{base}/docs"),
             "plugins": inside.plugins.iter().map(Plugin::to_json).collect::<Vec<_>>(),
+            "services": inside.services.iter().map(Service::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// An outside service. Where it is behind the host is nobody's business here.
+pub(super) struct Service {
+    pub(super) name: String,
+    pub(super) title: String,
+    pub(super) path: String,
+    pub(super) health: &'static str,
+}
+
+impl Service {
+    fn of(status: ServiceStatus, base: &str) -> Self {
+        let health = match (status.health, status.circuit) {
+            (Health::Unhealthy, _) | (_, Circuit::Open) => "failing",
+            (Health::Healthy, _) => "healthy",
+            (Health::Unknown, _) => "unknown",
+        };
+        let path = format!("{base}/api/{}", status.name);
+        Self { name: status.name, title: status.title, path, health }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "title": self.title,
+            "path": self.path,
+            "health": self.health,
         })
     }
 }
