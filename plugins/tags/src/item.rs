@@ -170,10 +170,12 @@ fn read_names(tags: &NewTags) -> Result<Vec<Name>, Problem> {
 
 /// The item as JSON.
 fn current(target: &Target) -> Result<Vec<u8>, Problem> {
+    // CROSS JOIN, because SQLite keeps its order: it would rather walk through all tags by name.
     let statement = r#"SELECT t.slug, t.name, r.tagged_ms AS "tagged_at:time" FROM items i
-                       JOIN taggings r ON r.tenant = $tenant AND r.item = i.id
-                       JOIN tags t ON t.tenant = $tenant AND t.id = r.tag
-                       WHERE i.tenant = $tenant AND i.target = $1 ORDER BY t.folded LIMIT 1000"#;
+                       CROSS JOIN taggings r CROSS JOIN tags t
+                       WHERE i.tenant = $tenant AND i.target = $1
+                       AND r.tenant = $tenant AND r.item = i.id
+                       AND t.tenant = $tenant AND t.id = r.tag ORDER BY t.folded LIMIT 1000"#;
     let tags = sql::query_json(statement, params![target.as_str()], sql::ROWS_MAX)?.items;
     // A target has no character that JSON escapes.
     let mut item = format!("{{\"target\":\"{}\",\"tags\":", target.as_str()).into_bytes();

@@ -153,9 +153,11 @@ fn keyset(statement: &mut Statement, after: Option<(i64, i64)>, condition: &'sta
 /// Appends the counts of a window whose horizon is at `from`, as if it was where it is due.
 fn corrected(statement: &mut Statement, from: &Horizon, due: &Horizon) {
     statement.push("(SELECT r.tag AS tag, r.n - COALESCE(e.n, 0) AS n FROM trends r LEFT JOIN ");
-    statement.push("(SELECT d.tag AS tag, CAST(sum(d.n) AS BIGINT) AS n FROM days d ");
-    statement.push("WHERE d.tenant = $tenant AND (d.day, d.tag) > (").bind(from.day).push(", ");
-    statement.bind(from.tag).push(") AND d.day <= ").bind(due.day).push(" GROUP BY d.tag) e ");
+    // Grouped by a sum, because SQLite would walk through all days of all tags in their order.
+    statement.push("(SELECT d.tag + 0 AS tag, CAST(sum(d.n) AS BIGINT) AS n FROM days d ");
+    statement.push("WHERE d.tenant = $tenant AND d.day >= ").bind(from.day);
+    statement.push(" AND d.day <= ").bind(due.day).push(" AND (d.day, d.tag) > (");
+    statement.bind(from.day).push(", ").bind(from.tag).push(") GROUP BY d.tag + 0) e ");
     statement.push("ON e.tag = r.tag WHERE r.tenant = $tenant AND r.span = ").bind(due.span);
     statement.push(") c");
 }
