@@ -154,10 +154,16 @@ fn keyset(statement: &mut Statement, after: Option<(i64, i64)>, condition: &'sta
 fn corrected(statement: &mut Statement, from: &Horizon, due: &Horizon) {
     statement.push("(SELECT r.tag AS tag, r.n - COALESCE(e.n, 0) AS n FROM trends r LEFT JOIN ");
     // Grouped by a sum, because SQLite would walk through all days of all tags in their order.
-    statement.push("(SELECT d.tag + 0 AS tag, CAST(sum(d.n) AS BIGINT) AS n FROM days d ");
+    statement.push(
+        "(SELECT CAST(d.tag + 0 AS BIGINT) AS tag, CAST(sum(d.n) AS BIGINT) AS n FROM days d ",
+    );
     statement.push("WHERE d.tenant = $tenant AND d.day >= ").bind(from.day);
     statement.push(" AND d.day <= ").bind(due.day).push(" AND (d.day, d.tag) > (");
-    statement.bind(from.day).push(", ").bind(from.tag).push(") GROUP BY d.tag + 0) e ");
+    statement
+        .bind(from.day)
+        .push(", ")
+        .bind(from.tag)
+        .push(") GROUP BY CAST(d.tag + 0 AS BIGINT)) e ");
     statement.push("ON e.tag = r.tag WHERE r.tenant = $tenant AND r.span = ").bind(due.span);
     statement.push(") c");
 }

@@ -146,10 +146,10 @@ fn step(from: &Horizon, due: &Horizon) -> Result<Horizon, Problem> {
     let range = params![from.day, from.tag, to.day, to.tag, to.span];
     sql::execute(
         // Grouped by a sum, because SQLite would walk through all days of all tags in their order.
-        "UPDATE trends SET n = trends.n - gone.n FROM (SELECT d.tag + 0 AS tag, \
+        "UPDATE trends SET n = trends.n - gone.n FROM (SELECT CAST(d.tag + 0 AS BIGINT) AS tag, \
          CAST(sum(d.n) AS BIGINT) AS n FROM days d WHERE d.tenant = $tenant \
          AND d.day >= $1 AND d.day <= $3 AND (d.day, d.tag) > ($1, $2) \
-         AND (d.day, d.tag) <= ($3, $4) GROUP BY d.tag + 0) AS gone \
+         AND (d.day, d.tag) <= ($3, $4) GROUP BY CAST(d.tag + 0 AS BIGINT)) AS gone \
          WHERE trends.tenant = $tenant AND trends.span = $5 AND trends.tag = gone.tag",
         range,
     )?;
