@@ -22,7 +22,8 @@ pub struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: Cow<'static, str>,
-    header: Option<(HeaderName, HeaderValue)>,
+    /// Put aside: most problems have none, and every result of the server carries a problem.
+    header: Option<Box<(HeaderName, HeaderValue)>>,
     limit: Option<&'static str>,
 }
 
@@ -127,7 +128,7 @@ impl Problem {
     /// The same problem with one more header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.header = Some(Box::new((name, value)));
         self
     }
 
@@ -172,7 +173,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(self.header);
+        headers.extend(self.header.map(|header| *header));
         response
     }
 }

@@ -157,10 +157,10 @@ fn head(
     let prefix = options.strip_prefix.then_some(service.prefix.as_str());
     forwarded::write(&mut headers, parts, peer, &host.http.trusted_proxies, prefix);
     ids.pass_on(&mut headers);
-    if options.host == HostHeader::Client {
-        if let Some(host) = forwarded::host(parts).and_then(|host| host.parse().ok()) {
-            headers.insert(HOST, host);
-        }
+    if options.host == HostHeader::Client
+        && let Some(host) = forwarded::host(parts).and_then(|host| host.parse().ok())
+    {
+        headers.insert(HOST, host);
     }
     if let (Some(introduction), Some(who)) = (&service.introduction, identity) {
         introduction.write(&mut headers, who, &ids.request_id);
