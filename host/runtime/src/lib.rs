@@ -8,8 +8,9 @@
 //!
 //! - [`Options`] → [`Runtime`]; `folder` follows the plugin folder; `load` turns bytes into a
 //!   [`Generation`] by way of `cache`, `inspect`, `description`, `routes`, `openapi`, `settings`.
-//! - `generation` is the way of a request: `admission` → `instance` → the guest → `answer` →
-//!   commit; `idempotency` keeps answers; `detached` lets a call outlive its caller.
+//! - `generation` is the way of an invocation: `admission` → `instance` → the guest → commit;
+//!   `work` is what the kinds of invocation have in common: `request` (with `answer` and
+//!   `idempotency`) and `subject_data`. `detached` lets a call outlive its caller.
 //! - `guest` is what a running instance holds: its `invocation` with its `transaction`, `meter` (CPU), `memory`, `wasi`;
 //!   `host_functions` is what it may call.
 //! - `metrics` counts, `spans` traces, `slow_call` tells of calls that took long, by their `usage`.
@@ -45,6 +46,7 @@ mod meter;
 mod metrics;
 mod openapi;
 mod options;
+mod request;
 mod routes;
 mod runtime;
 mod settings;
@@ -53,6 +55,7 @@ mod spans;
 mod transaction;
 mod usage;
 mod wasi;
+mod work;
 
 pub use caplet_abi::interfaces::{self, Right};
 pub use caplet_abi::{Access, Asset, Description, Migration, Permission, Route, Transaction};
