@@ -24,6 +24,7 @@ use crate::limits::Limits;
 use crate::request::Routed;
 use crate::routes::{RouteId, RouteMatch};
 use crate::usage::Usage;
+use crate::subject_data::Holding;
 use crate::work::Work;
 use crate::{slow_call, spans, transaction};
 
@@ -33,6 +34,7 @@ const RETRIES_MAX: u32 = 3;
 /// One generation of one plugin.
 pub struct Generation {
     pub(crate) checked: Checked,
+    pub(crate) holdings: Vec<Holding>,
     pub(crate) digest: Digest,
     pub(crate) inspection: Inspection,
     pub(crate) context: Arc<Context>,

@@ -54,6 +54,7 @@ mod slow_call;
 mod spans;
 mod transaction;
 mod usage;
+mod subject_data;
 mod wasi;
 mod work;
 
@@ -77,3 +78,4 @@ pub use options::{Options, PluginOptions};
 pub use prometheus;
 pub use routes::{Matched, RouteId, RouteMatch};
 pub use runtime::{Error, Runtime, Table};
+pub use subject_data::{About, Erased, Erasure, Holding, Page, Refusal, Step as ErasureStep, StepKey};
