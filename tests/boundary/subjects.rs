@@ -1,7 +1,7 @@
 //! What a plugin answers about the personal data it keeps, and what it must not be able to do with
 //! its answer: pages and steps are bounded, transactions like any other, and never taken on trust.
 
-use caplet_runtime::{About, ErasureStep, Erased, Fault, Limits, Page, Refusal, Step, StepKey};
+use caplet_runtime::{About, Erased, ErasureStep, Fault, Limits, Page, Refusal, Step, StepKey};
 use serde_json::{Value, json};
 
 use crate::rig::{Rig, Setup};
@@ -43,7 +43,8 @@ async fn export_all(rig: &Rig, tenant: &str, subject: &str) -> Vec<(String, Vec<
 /// A guest with 12 records and an invoice of ada, 3 of bob, and 2 of another tenant's ada.
 async fn records() -> Rig {
     let rig = Rig::with("subject-records").await;
-    for (owner, count, tenant) in [("ada", 12, "default"), ("bob", 3, "default"), ("ada", 2, "acme")]
+    for (owner, count, tenant) in
+        [("ada", 12, "default"), ("bob", 3, "default"), ("ada", 2, "acme")]
     {
         let ask = rig.ask(http::Method::POST, &format!("/{owner}?count={count}"));
         let answer = ask.caller(owner, tenant, &[]).send().await.unwrap();

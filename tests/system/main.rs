@@ -5,3 +5,4 @@ mod full_disk;
 mod plugin_folder;
 mod process;
 mod telemetry;
+mod subjects;

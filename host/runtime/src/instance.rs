@@ -55,8 +55,7 @@ impl Template {
 }
 
 /// A guest function that runs.
-pub(crate) type GuestCall<'a, T> =
-    Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
+pub(crate) type GuestCall<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
 
 /// An instance and its store.
 pub(crate) struct Instance {

@@ -78,4 +78,6 @@ pub use options::{Options, PluginOptions};
 pub use prometheus;
 pub use routes::{Matched, RouteId, RouteMatch};
 pub use runtime::{Error, Runtime, Table};
-pub use subject_data::{About, Erased, Erasure, Holding, Page, Refusal, Step as ErasureStep, StepKey};
+pub use subject_data::{
+    About, Erased, Erasure, Holding, Page, Refusal, Step as ErasureStep, StepKey,
+};

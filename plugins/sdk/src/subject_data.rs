@@ -188,10 +188,7 @@ impl Holding {
     /// The statement that exports it, from a subject, the `:key` columns of the last row of the page
     /// before, and a limit: as for a list, it asks for one row more than the limit.
     #[must_use]
-    pub fn export<Keys>(
-        mut self,
-        statement: fn(&str, Option<&Keys>, u32) -> Statement,
-    ) -> Self
+    pub fn export<Keys>(mut self, statement: fn(&str, Option<&Keys>, u32) -> Statement) -> Self
     where
         Keys: DeserializeOwned + 'static,
     {
@@ -367,6 +364,9 @@ mod tests {
     fn a_failure_names_nobody() {
         // A native test has no database, so the statement fails.
         let refused = data().export("ada", Some("fourth/")).unwrap_err();
-        assert!(matches!(&refused, wire::Error::Failed(text) if !text.contains("ada")), "{refused:?}");
+        assert!(
+            matches!(&refused, wire::Error::Failed(text) if !text.contains("ada")),
+            "{refused:?}"
+        );
     }
 }

@@ -16,8 +16,8 @@ use crate::work::Origin;
 
 pub use erase::{Erased, Step, StepKey};
 pub use export::Page;
-pub use holding::{Erasure, Holding};
 pub(crate) use holding::describe;
+pub use holding::{Erasure, Holding};
 
 /// Who calls a plugin when the host itself does: a service without roles and scopes.
 const HOST_SUBJECT: &str = "caplet-host";

@@ -135,15 +135,10 @@ pub(super) fn remember(
 }
 
 /// Forgets the kept answers to a subject's requests and those that name it. Returns how many.
-pub(super) fn forget(
-    connection: &Connection,
-    tenant: &str,
-    subject: &str,
-) -> Result<usize, Fault> {
+pub(super) fn forget(connection: &Connection, tenant: &str, subject: &str) -> Result<usize, Fault> {
     let quoted = serde_json::Value::from(subject).to_string().into_bytes();
-    connection.with_long_values(|raw| {
-        raw.prepare_cached(FORGET)?.execute((tenant, subject, quoted))
-    })
+    connection
+        .with_long_values(|raw| raw.prepare_cached(FORGET)?.execute((tenant, subject, quoted)))
 }
 
 /// Writes the log back into the file and cuts it to nothing. Returns whether it could: a snapshot
@@ -170,7 +165,8 @@ mod tests {
     /// A plugin that could say a host text would be given the host's prepared statement.
     #[test]
     fn the_gate_lets_no_host_text_through() {
-        let texts = [RECALL, REMEMBER, PURGE, FORGET, EMPTY_LOG, CREATE, "BEGIN", "COMMIT", "ROLLBACK"];
+        let texts =
+            [RECALL, REMEMBER, PURGE, FORGET, EMPTY_LOG, CREATE, "BEGIN", "COMMIT", "ROLLBACK"];
         for text in texts {
             assert!(gate::check(text, &Limits::default()).is_err(), "{text}");
         }
