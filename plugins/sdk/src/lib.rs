@@ -112,4 +112,6 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../../../docs/sql.md")]
     mod sql {}
+    #[doc = include_str!("../../../docs/subjects.md")]
+    mod subjects {}
 }
