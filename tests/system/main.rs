@@ -4,5 +4,5 @@ mod durability;
 mod full_disk;
 mod plugin_folder;
 mod process;
-mod telemetry;
 mod subjects;
+mod telemetry;

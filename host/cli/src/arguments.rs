@@ -147,6 +147,7 @@ Examples:
   caplet completions zsh > ~/.zfunc/_caplet                              # a folder of $fpath
   caplet completions fish > ~/.config/fish/completions/caplet.fish")]
     Completions(Completions),
+
     /// Tell, export or erase what a running host keeps about a person.
     #[command(
         subcommand,

@@ -5,6 +5,8 @@
 //! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`: one
 //!   command each.
 //! - `serve`, `token`, `list`, `describe`, `inspect`, `check`, `status`, `subject`: one command each.
+//! - `serve`, `token`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
+//!   `subject`: one command each.
 //! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
 //! - `telemetry`: traces and metrics for a collector.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::arguments::{Subject, SubjectErase, SubjectExport, SubjectHoldings};
 use crate::failure::Failure;
+use crate::output;
 use crate::progress::Progress;
 use crate::remote::Remote;
 use crate::table::aligned;
@@ -110,8 +111,7 @@ async fn holdings(options: &SubjectHoldings) -> Result<(), Failure> {
             row(&holding.name, &erasing, &holding.summary)
         }));
     }
-    print!("{}", aligned(0, &rows));
-    Ok(())
+    output::print(&aligned(0, &rows))
 }
 
 async fn export(options: &SubjectExport) -> Result<(), Failure> {
@@ -140,7 +140,7 @@ async fn erase(options: &SubjectErase) -> Result<(), Failure> {
     if options.json {
         print_json(&run)?;
     } else {
-        print!("{}", report(&run));
+        output::print(&report(&run))?;
     }
     concluded(&run)
 }
@@ -272,8 +272,7 @@ fn concluded(run: &Run) -> Result<(), Failure> {
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|reason| Failure::run_time(format!("cannot write: {reason}")))?;
-    println!("{text}");
-    Ok(())
+    output::print(&format!("{text}\n"))
 }
 
 /// The path of a person's runs, with whatever is in the names encoded.

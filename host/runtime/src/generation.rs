@@ -249,7 +249,6 @@ impl Generation {
         wall: Duration,
         usage: &Usage,
     ) {
-    fn account<W: Work>(&self, outcome: &Result<W::Outcome, Fault>, wall: Duration, cpu: Duration) {
         let metrics = &self.context.metrics;
         metrics.finished(wall, usage);
         let outcome = match outcome {

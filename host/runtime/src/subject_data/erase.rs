@@ -9,7 +9,7 @@ use caplet_abi::exports::subject_data as wire;
 use caplet_store::{IdempotencyKey, Mode};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Refusal, unknown_holding};
+use super::{Asked, Refusal, unknown_holding};
 use crate::fault::Fault;
 use crate::generation::Generation;
 use crate::instance::Instance;
@@ -52,7 +52,7 @@ pub struct Erased {
 
 /// The call for one step.
 pub(super) struct Erase {
-    pub(super) about: About,
+    pub(super) asked: Asked,
     pub(super) key: StepKey,
 }
 
@@ -63,8 +63,8 @@ impl Work for Erase {
         "subject-data.erase"
     }
 
-    fn origin(&self) -> Origin {
-        self.about.origin()
+    fn origin(&self) -> Origin<'_> {
+        self.asked.origin()
     }
 
     fn store_use(&self, _generation: &Generation) -> StoreUse {
@@ -101,7 +101,7 @@ impl Work for Erase {
 impl Erase {
     fn kept_under(&self) -> IdempotencyKey {
         IdempotencyKey {
-            tenant: self.about.tenant.clone(),
+            tenant: self.asked.about.tenant.clone(),
             subject: String::new(),
             operation: OPERATION.to_owned(),
             key: format!("{}/{}", self.key.run, self.key.number),
@@ -114,7 +114,7 @@ impl Erase {
         instance: &mut Instance,
     ) -> Result<Result<Step, Refusal>, Fault> {
         let exported = generation.template.subject_data().ok_or(Fault::Missing("subject-data"))?;
-        let subject = self.about.subject.clone();
+        let subject = self.asked.about.subject.clone();
         let answered = instance.call(|store, instance| {
             let guest = exported.load(&mut *store, instance);
             Box::pin(async move { guest?.call_erase(store, &subject).await })

@@ -6,7 +6,7 @@ use caplet_abi::exports::subject_data as wire;
 use caplet_store::Mode;
 use serde::de::IgnoredAny;
 
-use super::{About, Refusal, unknown_holding};
+use super::{Asked, Refusal, unknown_holding};
 use crate::fault::Fault;
 use crate::generation::Generation;
 use crate::instance::Instance;
@@ -31,7 +31,7 @@ pub struct Page {
 
 /// The call for one page.
 pub(super) struct Export {
-    pub(super) about: About,
+    pub(super) asked: Asked,
     pub(super) cursor: Option<String>,
 }
 
@@ -42,8 +42,8 @@ impl Work for Export {
         "subject-data.export"
     }
 
-    fn origin(&self) -> Origin {
-        self.about.origin()
+    fn origin(&self) -> Origin<'_> {
+        self.asked.origin()
     }
 
     fn store_use(&self, _generation: &Generation) -> StoreUse {
@@ -56,7 +56,7 @@ impl Work for Export {
         instance: &mut Instance,
     ) -> Result<Self::Outcome, Fault> {
         let exported = generation.template.subject_data().ok_or(Fault::Missing("subject-data"))?;
-        let (subject, cursor) = (self.about.subject.clone(), self.cursor.clone());
+        let (subject, cursor) = (self.asked.about.subject.clone(), self.cursor.clone());
         let answered = instance.call(|store, instance| {
             let guest = exported.load(&mut *store, instance);
             Box::pin(async move { guest?.call_export(store, &subject, cursor.as_deref()).await })

@@ -74,7 +74,7 @@ impl Generation {
         about: About,
         cursor: Option<String>,
     ) -> Result<Page, Refusal> {
-        self.perform(export::Export { about, cursor }).await?
+        self.perform(export::Export { asked: Asked::by_host(about), cursor }).await?
     }
 
     /// One step of an erasure. A step that is asked for again with the same key, because nobody knows
@@ -87,7 +87,7 @@ impl Generation {
         about: About,
         key: StepKey,
     ) -> Result<Step, Refusal> {
-        self.perform(erase::Erase { about, key }).await?
+        self.perform(erase::Erase { asked: Asked::by_host(about), key }).await?
     }
 
     /// Forgets the kept answers to a subject's requests and those that name it, and empties the
@@ -104,21 +104,31 @@ impl Generation {
     }
 }
 
-impl About {
-    fn origin(&self) -> Origin {
+/// Whom a call is about, and who makes it.
+struct Asked {
+    about: About,
+    identity: Arc<Identity>,
+}
+
+impl Asked {
+    fn by_host(about: About) -> Self {
         let identity = Identity {
             subject: HOST_SUBJECT.to_owned(),
             kind: Kind::Service,
-            tenant: self.tenant.clone(),
+            tenant: about.tenant.clone(),
             roles: Vec::new(),
             teams: Vec::new(),
             scopes: Vec::new(),
         };
+        Self { about, identity: Arc::new(identity) }
+    }
+
+    fn origin(&self) -> Origin<'_> {
         Origin {
-            request_id: self.request_id.clone(),
-            trace_id: self.trace_id.clone(),
-            identity: Some(Arc::new(identity)),
-            tenant: self.tenant.clone(),
+            request_id: &self.about.request_id,
+            trace_id: &self.about.trace_id,
+            identity: Some(&self.identity),
+            tenant: &self.about.tenant,
         }
     }
 }
