@@ -23,8 +23,8 @@ use crate::invocation::{Answer, Call, Invocation};
 use crate::limits::Limits;
 use crate::request::Routed;
 use crate::routes::{RouteId, RouteMatch};
-use crate::usage::Usage;
 use crate::subject_data::Holding;
+use crate::usage::Usage;
 use crate::work::Work;
 use crate::{slow_call, spans, transaction};
 
@@ -210,9 +210,8 @@ impl Generation {
 
     /// A warm instance, or a new one, that has begun the work.
     async fn instance<W: Work>(&self, work: &W, began: Instant) -> Result<Instance, Fault> {
-        let serving = |began| {
-            Invocation::serving(work.origin(), work.store_use(self), began, self.limits())
-        };
+        let serving =
+            |began| Invocation::serving(work.origin(), work.store_use(self), began, self.limits());
         if let Some(mut instance) = self.instances.take() {
             instance.begin(serving(began));
             return Ok(instance);

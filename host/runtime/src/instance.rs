@@ -2,7 +2,7 @@
 //!
 //! Invariant: an instance whose call trapped, or was ended, is never used again.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -138,8 +138,10 @@ impl Instance {
             return Err(Fault::Missing("http-handler"));
         };
         let meter = self.store.data().meter.clone();
-        let call = Box::pin(handler.call_handle(&mut self.store, request));
-        let answered = Metered::new(call, meter).await;
+        let answered = {
+            let call = pin!(handler.call_handle(&mut self.store, request));
+            Metered::new(call, meter).await
+        };
         answered.map_err(|error| fault(&mut self.store, &error))
     }
 
@@ -170,10 +172,9 @@ impl Instance {
         held_bytes.saturating_sub(self.bytes_at_start) > KEPT_GROWTH_BYTES_MAX
     }
 
-    /// Forgets the invocation, so that an idle instance holds nothing of its caller.
+    /// Ends the invocation, so that an idle instance holds nothing of its caller.
     fn rest(&mut self) {
-        let idle = Invocation::describing(Duration::ZERO, Duration::ZERO);
-        self.store.data_mut().invocation = idle;
+        self.invocation().end();
         self.idle_since = Instant::now();
     }
 }

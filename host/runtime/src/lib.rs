@@ -52,9 +52,9 @@ mod runtime;
 mod settings;
 mod slow_call;
 mod spans;
+mod subject_data;
 mod transaction;
 mod usage;
-mod subject_data;
 mod wasi;
 mod work;
 
