@@ -267,6 +267,7 @@ fn failed(problem: Problem) -> wire::Error {
 macro_rules! subject_data {
     ($subject_data:expr $(,)?) => {
         /// Builds what this plugin keeps about people.
+        #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
         pub fn subject_data() -> $crate::subject_data::SubjectData {
             $subject_data
         }
