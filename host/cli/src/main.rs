@@ -2,10 +2,7 @@
 //!
 //! - `arguments`: what can be typed, and the help that teaches it.
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
-//! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`: one
-//!   command each.
-//! - `serve`, `token`, `list`, `describe`, `inspect`, `check`, `status`, `subject`: one command each.
-//! - `serve`, `token`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
+//! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
 //!   `subject`: one command each.
 //! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
