@@ -9,4 +9,5 @@ mod limits;
 mod loading;
 mod rig;
 mod sandbox;
+mod subjects;
 mod transactions;

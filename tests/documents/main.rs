@@ -52,6 +52,7 @@ walks! {
     performance_runs "docs/performance.md";
     sql_runs "docs/sql.md";
     tags_runs "docs/tags.md";
+    subjects_runs "docs/subjects.md";
     comments_runs "plugins/comments/README.md";
     tags_readme_runs "plugins/tags/README.md";
 }

@@ -4,4 +4,5 @@ mod durability;
 mod full_disk;
 mod plugin_folder;
 mod process;
+mod subjects;
 mod telemetry;

@@ -9,6 +9,9 @@ pub const GUEST: &str = "caplet:plugin/guest@0.1.0";
 /// The interface of a plugin that serves routes.
 pub const HTTP_HANDLER: &str = "caplet:plugin/http-handler@0.1.0";
 
+/// The interface of a plugin that answers for the personal data it keeps.
+pub const SUBJECT_DATA: &str = "caplet:plugin/subject-data@0.1.0";
+
 /// An interface that a plugin may import: a right it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Right {

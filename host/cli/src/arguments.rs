@@ -147,6 +147,21 @@ Examples:
   caplet completions zsh > ~/.zfunc/_caplet                              # a folder of $fpath
   caplet completions fish > ~/.config/fish/completions/caplet.fish")]
     Completions(Completions),
+
+    /// Tell, export or erase what a running host keeps about a person.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  caplet subject holdings                        # what each plugin keeps about people, and why
+  caplet subject export ada --output ada.json
+  caplet subject erase ada --tenant acme --yes
+
+All plugins are asked, one after the other. When the host or this command is stopped on the way, the
+same command goes on with what was begun. The exit code is 0 when every plugin did its part, and 1
+when one failed or does not answer; it is named."
+    )]
+    Subject(Subject),
 }
 
 /// Where settings come from, for every command that needs them.
@@ -256,6 +271,66 @@ pub struct List {
 pub struct Status {
     #[command(flatten)]
     pub target: Target,
+}
+
+/// `caplet subject`.
+#[derive(Debug, Subcommand)]
+pub enum Subject {
+    /// List what each plugin keeps about people, and what erasing does to it.
+    Holdings(SubjectHoldings),
+    /// Put together all that is kept about a person, as one JSON document.
+    Export(SubjectExport),
+    /// Erase what is kept about a person. What the law asks to keep stays, and is counted.
+    Erase(SubjectErase),
+}
+
+/// `caplet subject holdings`.
+#[derive(Debug, Args)]
+pub struct SubjectHoldings {
+    #[command(flatten)]
+    pub target: Target,
+    /// Everything, as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Whom a command is about.
+#[derive(Debug, Args)]
+pub struct About {
+    #[command(flatten)]
+    pub target: Target,
+    /// The person: the subject of its tokens
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The tenant the person belongs to
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub tenant: String,
+}
+
+/// `caplet subject export`.
+#[derive(Debug, Args)]
+pub struct SubjectExport {
+    #[command(flatten)]
+    pub about: About,
+    /// Where to write the document [default: the standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// With --output: print the report as JSON
+    #[arg(long, requires = "output")]
+    pub json: bool,
+}
+
+/// `caplet subject erase`.
+#[derive(Debug, Args)]
+pub struct SubjectErase {
+    #[command(flatten)]
+    pub about: About,
+    /// Do not ask; must be said where there is no terminal
+    #[arg(long)]
+    pub yes: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `caplet describe`.

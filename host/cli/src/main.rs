@@ -2,8 +2,8 @@
 //!
 //! - `arguments`: what can be typed, and the help that teaches it.
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
-//! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`: one
-//!   command each.
+//! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
+//!   `subject`: one command each.
 //! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
 //! - `telemetry`: traces and metrics for a collector.
@@ -29,6 +29,7 @@ mod remote;
 mod serve;
 mod settings;
 mod status;
+mod subject;
 mod table;
 mod telemetry;
 mod terminal;
@@ -70,5 +71,6 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Status(options) => status::run(&options).await,
         Command::Top(options) => top::run(&options).await,
         Command::Completions(options) => completions::run(&options),
+        Command::Subject(options) => subject::run(&options).await,
     }
 }

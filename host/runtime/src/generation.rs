@@ -5,27 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use caplet_abi::{Asset, Description, Request, Route, Transaction as Access};
-use caplet_store::{IdempotencyKey, Mode, Transaction};
+use caplet_abi::{Asset, Description, Route};
+use caplet_store::{Mode, Transaction};
 use http::Method;
 use serde_json::Value;
 use tracing::{Instrument, Span};
 
 use crate::admission::{Admission, Permit};
-use crate::answer;
-use crate::description::{self, Checked};
+use crate::description::Checked;
 use crate::detached::Detached;
 use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::guest::Context;
-use crate::idempotency;
 use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
 use crate::instance::{Instance, Template, WarmInstances, asks_for_retry};
-use crate::invocation::{Answer, Call, Invocation, StoreUse};
+use crate::invocation::{Answer, Call, Invocation};
 use crate::limits::Limits;
+use crate::request::Routed;
 use crate::routes::{RouteId, RouteMatch};
+use crate::subject_data::Holding;
 use crate::usage::Usage;
+use crate::work::Work;
 use crate::{slow_call, spans, transaction};
 
 /// How often an invocation is run again when the store rolled it back for reasons of its own.
@@ -37,6 +38,7 @@ const FAILING_AFTER: u32 = 3;
 /// One generation of one plugin.
 pub struct Generation {
     pub(crate) checked: Checked,
+    pub(crate) holdings: Vec<Holding>,
     pub(crate) digest: Digest,
     pub(crate) inspection: Inspection,
     pub(crate) context: Arc<Context>,
@@ -46,13 +48,6 @@ pub struct Generation {
     pub(crate) in_flight: InFlight,
     /// Invocations since the last one that was answered, of those that failed by the plugin's fault.
     pub(crate) n_failures_in_a_row: AtomicU32,
-}
-
-/// A call, and what the guest is asked.
-struct Task {
-    /// Without what is in the request.
-    call: Call,
-    request: Request,
 }
 
 impl Generation {
@@ -142,6 +137,12 @@ impl Generation {
     /// # Errors
     /// Why there is no answer; nothing was changed then.
     pub async fn invoke(self: Arc<Self>, call: Call) -> Result<Answer, Fault> {
+        let routed = Routed::new(&self, call);
+        self.perform(routed).await
+    }
+
+    /// Runs one invocation, whatever is asked, in the way that [`Self::invoke`] describes.
+    pub(crate) async fn perform<W: Work>(self: Arc<Self>, work: W) -> Result<W::Outcome, Fault> {
         let in_flight = self.in_flight.enter();
         let permit = match self.admission.enter().await {
             Ok(permit) => permit,
@@ -150,61 +151,46 @@ impl Generation {
                 return Err(fault);
             }
         };
-        let operation = &self.route_info(call.route).operation;
-        let span = spans::invocation(&self.context, operation, &call);
+        let span = spans::invocation(&self.context, work.operation(&self), work.origin());
         let running = async move {
-            let outcome = self.run(call, permit).await;
+            let outcome = self.run(&work, permit).await;
             drop(in_flight);
             outcome
         };
         Detached::new(running.instrument(span)).await
     }
 
-    async fn run(&self, mut call: Call, permit: Permit) -> Result<Answer, Fault> {
+    async fn run<W: Work>(&self, work: &W, permit: Permit) -> Result<W::Outcome, Fault> {
         let began = Instant::now();
-        let task = Task { request: self.request(&mut call), call };
         let mut usage = Usage { queue: permit.waited, ..Usage::default() };
-        let mut outcome = self.attempt(&task, began, &mut usage).await;
+        let mut outcome = self.attempt(work, began, &mut usage).await;
         for _ in 0..RETRIES_MAX {
             match &outcome {
                 Err(fault) if asks_for_retry(fault) => {
                     self.context.metrics.limit_hit("retry");
-                    outcome = self.attempt(&task, Instant::now(), &mut usage).await;
+                    outcome = self.attempt(work, Instant::now(), &mut usage).await;
                 }
                 _ => break,
             }
         }
-        self.account(&task.call, &outcome, began.elapsed(), &usage);
+        self.account(work, &outcome, began.elapsed(), &usage);
         outcome
     }
 
-    /// What the guest is asked. The parts that nothing else needs are moved out of the call.
-    fn request(&self, call: &mut Call) -> Request {
-        Request {
-            operation: self.route_info(call.route).operation.clone(),
-            method: call.method.as_str().to_owned(),
-            path: std::mem::take(&mut call.path),
-            parameters: std::mem::take(&mut call.parameters),
-            query: std::mem::take(&mut call.query),
-            headers: std::mem::take(&mut call.headers),
-            body: std::mem::take(&mut call.body).into(),
-        }
-    }
-
-    /// Runs the request once.
-    async fn attempt(
+    /// Does the work once.
+    async fn attempt<W: Work>(
         &self,
-        task: &Task,
+        work: &W,
         began: Instant,
         usage: &mut Usage,
-    ) -> Result<Answer, Fault> {
-        let mut instance = self.instance(&task.call, began).await?;
-        let outcome = self.serve(&mut instance, task).await;
+    ) -> Result<W::Outcome, Fault> {
+        let mut instance = self.instance(work, began).await?;
+        let outcome = work.serve(self, &mut instance).await;
         usage.cpu += instance.cpu_time();
         usage.store.add(std::mem::take(&mut instance.invocation().store_usage));
         let transaction = instance.invocation().transaction.take();
         let settled = match (&outcome, transaction) {
-            (Ok(answer), Some(transaction)) if answer.status.as_u16() < 400 => {
+            (Ok(outcome), Some(transaction)) if W::commits(outcome) => {
                 self.commit(transaction, usage).await
             }
             (_, Some(transaction)) => {
@@ -234,9 +220,10 @@ impl Generation {
         })
     }
 
-    /// A warm instance, or a new one, that has begun the call.
-    async fn instance(&self, call: &Call, began: Instant) -> Result<Instance, Fault> {
-        let serving = |began| Invocation::serving(call, self.store_use(call), began, self.limits());
+    /// A warm instance, or a new one, that has begun the work.
+    async fn instance<W: Work>(&self, work: &W, began: Instant) -> Result<Instance, Fault> {
+        let serving =
+            |began| Invocation::serving(work.origin(), work.store_use(self), began, self.limits());
         if let Some(mut instance) = self.instances.take() {
             instance.begin(serving(began));
             return Ok(instance);
@@ -254,64 +241,8 @@ impl Generation {
         Instance::start(&self.template, self.context.clone(), start).await
     }
 
-    fn store_use(&self, call: &Call) -> StoreUse {
-        match description::transaction(self.route_info(call.route), &call.method) {
-            Access::Read => StoreUse::Allowed(Mode::Read),
-            Access::Write | Access::ByMethod => StoreUse::Allowed(Mode::Write),
-            Access::None => StoreUse::Denied("the route has `transaction.none`"),
-        }
-    }
-
-    async fn serve(&self, instance: &mut Instance, task: &Task) -> Result<Answer, Fault> {
-        match self.idempotency(instance, task) {
-            None => self.handle(instance, &task.request).await,
-            Some(key) => Box::pin(self.serve_once(instance, task, key)).await,
-        }
-    }
-
-    /// Runs a request that has an idempotency key, unless it was answered before.
-    async fn serve_once(
-        &self,
-        instance: &mut Instance,
-        task: &Task,
-        (key, fingerprint): (IdempotencyKey, String),
-    ) -> Result<Answer, Fault> {
-        let transaction = self.begin(instance).await?;
-        if let Some(kept) = transaction.recall(&key).await.map_err(Fault::Store)? {
-            return idempotency::replay(&kept, &fingerprint);
-        }
-        let answer = self.handle(instance, &task.request).await?;
-        if answer.status.as_u16() < 400
-            && let Some(transaction) = &mut instance.invocation().transaction
-        {
-            let record = idempotency::record(fingerprint, &answer);
-            transaction.remember(&key, &record).await.map_err(Fault::Store)?;
-        }
-        Ok(answer)
-    }
-
-    /// The key under which the answer is kept, if the call has one and writes.
-    fn idempotency(
-        &self,
-        instance: &mut Instance,
-        Task { call, request }: &Task,
-    ) -> Option<(IdempotencyKey, String)> {
-        let key = call.idempotency_key.as_ref()?;
-        let writes = instance.invocation().store_use == StoreUse::Allowed(Mode::Write);
-        if !writes || self.context.database.is_none() {
-            return None;
-        }
-        let key = IdempotencyKey {
-            tenant: call.tenant.clone(),
-            subject: call.identity.as_ref().map(|it| it.subject.clone()).unwrap_or_default(),
-            operation: self.route_info(call.route).operation.clone(),
-            key: key.clone(),
-        };
-        Some((key, idempotency::fingerprint(request)))
-    }
-
     /// Begins the invocation's transaction before the guest does.
-    async fn begin<'a>(
+    pub(crate) async fn begin<'a>(
         &self,
         instance: &'a mut Instance,
     ) -> Result<&'a mut Box<dyn Transaction>, Fault> {
@@ -321,19 +252,19 @@ impl Generation {
         Ok(invocation.transaction.insert(transaction))
     }
 
-    /// Calls the guest and checks what it answers.
-    async fn handle(&self, instance: &mut Instance, request: &Request) -> Result<Answer, Fault> {
-        let response = instance.handle(request).await?;
-        answer::check(response, self.limits())
-    }
-
     /// Counts what the call took and came to, and tells of it where somebody wants to know.
-    fn account(&self, call: &Call, outcome: &Result<Answer, Fault>, wall: Duration, usage: &Usage) {
+    fn account<W: Work>(
+        &self,
+        work: &W,
+        outcome: &Result<W::Outcome, Fault>,
+        wall: Duration,
+        usage: &Usage,
+    ) {
         let metrics = &self.context.metrics;
         metrics.finished(wall, usage);
         self.watch_health(outcome);
         let outcome = match outcome {
-            Ok(answer) if answer.status.as_u16() < 400 => {
+            Ok(outcome) if W::commits(outcome) => {
                 metrics.ok.inc();
                 "ok"
             }
@@ -349,13 +280,13 @@ impl Generation {
             }
         };
         spans::finished(usage);
-        slow_call::report(self, call, outcome, wall, usage);
+        slow_call::report(self, work, outcome, wall, usage);
     }
 }
 
 impl Generation {
     /// What load, storage or the caller did wrong says nothing about the plugin.
-    fn watch_health(&self, outcome: &Result<Answer, Fault>) {
+    fn watch_health<T>(&self, outcome: &Result<T, Fault>) {
         match outcome {
             // Written to only when it changes: a cache line that all threads read stays shared.
             Ok(_) if self.n_failures_in_a_row.load(Ordering::Relaxed) != 0 => {

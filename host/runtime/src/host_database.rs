@@ -16,8 +16,13 @@ pub const HOST_DATABASE: &str = "host";
 const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The tables of the host, in the order they came.
-const MIGRATIONS: &[(u32, &str, &str)] =
-    &[(1, "API keys", include_str!("../migrations/1-api-keys.sql"))];
+const MIGRATIONS: &[(u32, &str, &str)] = &[
+    (1, "API keys", include_str!("../migrations/1-api-keys.sql")),
+    (2, "subject runs", include_str!("../migrations/2-subject-runs.sql")),
+];
+
+/// A page of an export, with what is said of it, is one row.
+const VALUE_BYTES_MAX: usize = 4 << 20;
 
 /// The host's own database. Clones are the same database.
 #[derive(Clone)]
@@ -31,7 +36,8 @@ impl HostDatabase {
     /// # Errors
     /// As [`Store::open`] and [`Database::migrate`].
     pub async fn open(store: &dyn Store) -> Result<Self> {
-        let database = store.open(HOST_DATABASE, Limits::default()).await?;
+        let limits = Limits { value_bytes_max: VALUE_BYTES_MAX, ..Limits::default() };
+        let database = store.open(HOST_DATABASE, limits).await?;
         let migrations = MIGRATIONS.iter().map(|&(number, name, sql)| Migration {
             number,
             name: name.into(),
@@ -57,6 +63,15 @@ impl HostDatabase {
     /// As [`Database::begin`].
     pub async fn write(&self) -> Result<Box<dyn Transaction>> {
         self.begin(Mode::Write).await
+    }
+
+    /// Sees to it that the files hold nothing any more of what was deleted before.
+    ///
+    /// # Errors
+    /// As [`Database::forget`].
+    pub async fn overwrite_deleted(&self) -> Result<()> {
+        // The host sends itself no requests, so there are no answers to forget.
+        self.database.forget(DEFAULT_TENANT, "").await.map(drop)
     }
 
     /// Waits for what is running and closes the database.

@@ -2,15 +2,15 @@
 //!
 //! Invariant: an instance whose call trapped, or was ended, is never used again.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caplet_abi::exports::{guest, http_handler};
+use caplet_abi::exports::{guest, http_handler, subject_data};
 use caplet_abi::{Description, Request, Response};
 use caplet_store as store;
 use parking_lot::Mutex;
-use wasmtime::component::InstancePre;
+use wasmtime::component::{self, InstancePre};
 use wasmtime::{Engine, Store, Trap};
 
 use crate::fault::Fault;
@@ -30,6 +30,7 @@ pub(crate) struct Template {
     pub(crate) component: InstancePre<Guest>,
     guest: guest::GuestIndices,
     http_handler: Option<http_handler::GuestIndices>,
+    subject_data: Option<subject_data::GuestIndices>,
 }
 
 impl Template {
@@ -38,18 +39,28 @@ impl Template {
     pub(crate) fn new(engine: &Engine, component: InstancePre<Guest>) -> wasmtime::Result<Self> {
         let guest = guest::GuestIndices::new(&component)?;
         let http_handler = http_handler::GuestIndices::new(&component).ok();
-        Ok(Self { engine: engine.clone(), component, guest, http_handler })
+        let subject_data = subject_data::GuestIndices::new(&component).ok();
+        Ok(Self { engine: engine.clone(), component, guest, http_handler, subject_data })
     }
 
     /// Whether it can serve routes.
     pub(crate) fn handles_http(&self) -> bool {
         self.http_handler.is_some()
     }
+
+    /// How to call the component about the personal data it keeps, if it answers for them.
+    pub(crate) fn subject_data(&self) -> Option<&subject_data::GuestIndices> {
+        self.subject_data.as_ref()
+    }
 }
+
+/// A guest function that runs.
+pub(crate) type GuestCall<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
 
 /// An instance and its store.
 pub(crate) struct Instance {
     store: Store<Guest>,
+    instance: component::Instance,
     http_handler: Option<http_handler::Guest>,
     n_calls: u32,
     /// Linear memory before the first call.
@@ -86,7 +97,15 @@ impl Instance {
         };
         let bytes_at_start = store.data().limiter.held_bytes();
         let idle_since = Instant::now();
-        Ok(Self { store, http_handler, n_calls: 0, bytes_at_start, idle_since, _alive: alive })
+        Ok(Self {
+            store,
+            instance,
+            http_handler,
+            n_calls: 0,
+            bytes_at_start,
+            idle_since,
+            _alive: alive,
+        })
     }
 
     /// What the plugin says of itself.
@@ -112,7 +131,8 @@ impl Instance {
         self.n_calls += 1;
     }
 
-    /// Runs the handler for the invocation that was begun.
+    /// Runs the request handler for the invocation that was begun. It is loaded with the instance,
+    /// because loading costs as much as a small request.
     pub(crate) async fn handle(&mut self, request: &Request) -> Result<Response, Fault> {
         let Some(handler) = &self.http_handler else {
             return Err(Fault::Missing("http-handler"));
@@ -122,6 +142,17 @@ impl Instance {
             let call = pin!(handler.call_handle(&mut self.store, request));
             Metered::new(call, meter).await
         };
+        answered.map_err(|error| fault(&mut self.store, &error))
+    }
+
+    /// Runs a function of any other export for the invocation that was begun.
+    pub(crate) async fn call<T>(
+        &mut self,
+        run: impl for<'a> FnOnce(&'a mut Store<Guest>, &'a component::Instance) -> GuestCall<'a, T>,
+    ) -> Result<T, Fault> {
+        let meter = self.store.data().meter.clone();
+        let call = run(&mut self.store, &self.instance);
+        let answered = Metered::new(call, meter).await;
         answered.map_err(|error| fault(&mut self.store, &error))
     }
 

@@ -12,6 +12,7 @@ use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::routes::RouteId;
 use crate::usage::StoreUsage;
+use crate::work::Origin;
 
 /// A request to a plugin, after the server has routed and checked it.
 #[derive(Debug, Clone)]
@@ -107,18 +108,18 @@ impl Invocation {
         }
     }
 
-    /// The invocation of a routed request that began at `began`.
+    /// The invocation of something that is asked of the plugin, which began at `began`.
     pub(crate) fn serving(
-        call: &Call,
+        origin: Origin<'_>,
         store_use: StoreUse,
         began: Instant,
         limits: &Limits,
     ) -> Self {
         Self {
-            request_id: call.request_id.clone(),
-            trace_id: call.trace_id.clone(),
-            identity: call.identity.clone(),
-            tenant: call.tenant.clone(),
+            request_id: origin.request_id.clone(),
+            trace_id: origin.trace_id.clone(),
+            identity: origin.identity.cloned(),
+            tenant: origin.tenant.clone(),
             began,
             deadline: began + limits.wall_time(),
             cpu_budget: Duration::from_millis(limits.cpu_ms_max),

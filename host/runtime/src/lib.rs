@@ -8,8 +8,9 @@
 //!
 //! - [`Options`] → [`Runtime`]; `folder` follows the plugin folder; `load` turns bytes into a
 //!   [`Generation`] by way of `cache`, `inspect`, `description`, `routes`, `openapi`, `settings`.
-//! - `generation` is the way of a request: `admission` → `instance` → the guest → `answer` →
-//!   commit; `idempotency` keeps answers; `detached` lets a call outlive its caller.
+//! - `generation` is the way of an invocation: `admission` → `instance` → the guest → commit;
+//!   `work` is what the kinds of invocation have in common: `request` (with `answer` and
+//!   `idempotency`) and `subject_data`. `detached` lets a call outlive its caller.
 //! - `guest` is what a running instance holds: its `invocation` with its `transaction`, `meter` (CPU), `memory`, `wasi`;
 //!   `host_functions` is what it may call.
 //! - `metrics` counts, `spans` traces, `slow_call` tells of calls that took long, by their `usage`.
@@ -46,14 +47,17 @@ mod meter;
 mod metrics;
 mod openapi;
 mod options;
+mod request;
 mod routes;
 mod runtime;
 mod settings;
 mod slow_call;
 mod spans;
+mod subject_data;
 mod transaction;
 mod usage;
 mod wasi;
+mod work;
 
 pub use caplet_abi::interfaces::{self, Right};
 pub use caplet_abi::{Access, Asset, Description, Migration, Permission, Route, Transaction};
@@ -76,4 +80,7 @@ pub use options::{Options, PluginOptions};
 pub use prometheus;
 pub use routes::{Matched, RouteId, RouteMatch};
 pub use runtime::{Error, Runtime, Table};
+pub use subject_data::{
+    About, Erased, Erasure, Holding, Page, Refusal, Step as ErasureStep, StepKey,
+};
 pub use wasmtime;

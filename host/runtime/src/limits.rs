@@ -59,6 +59,13 @@ pub struct Limits {
     pub reuse_max: u32,
     /// How long a warm instance may be idle before it is dropped, in milliseconds.
     pub idle_ms_max: u64,
+    /// Records in one page of what a plugin keeps about a data subject.
+    pub subject_records_max: usize,
+    /// The records of such a page together, as JSON, in bytes.
+    pub subject_page_bytes_max: usize,
+    /// Calls of one plugin in one export or erasure of a data subject, so that a plugin that always
+    /// has more comes to an end.
+    pub subject_calls_max: u64,
     /// SQL statements in one invocation.
     pub sql_statements_max: u32,
     /// How long one SQL statement may run, in milliseconds.
@@ -98,6 +105,9 @@ impl Default for Limits {
             random_bytes_max: 64 << 10,
             reuse_max: 10_000,
             idle_ms_max: 30_000,
+            subject_records_max: 1_000,
+            subject_page_bytes_max: 1 << 20,
+            subject_calls_max: 100_000,
             sql_statements_max: 200,
             sql_statement_ms_max: 1_000,
             sql_rows_max: 1_000,

@@ -26,6 +26,7 @@ use crate::log::LogGate;
 use crate::options::PluginOptions;
 use crate::runtime::Inner;
 use crate::settings::Settings;
+use crate::subject_data::{self, Holding};
 
 /// Why a component was not loaded. `Display` is one line for an operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +89,7 @@ impl Step {
 /// A component that has been compiled, described and checked, and has touched nothing.
 pub struct Prepared {
     pub(crate) checked: Checked,
+    pub(crate) holdings: Vec<Holding>,
     pub(crate) digest: Digest,
     pub(crate) inspection: Inspection,
     pub(crate) settings: Settings,
@@ -113,6 +115,12 @@ impl Prepared {
     #[must_use]
     pub fn inspection(&self) -> &Inspection {
         &self.inspection
+    }
+
+    /// What the plugin says it keeps about people; none when it does not answer for it.
+    #[must_use]
+    pub fn holdings(&self) -> Option<&[Holding]> {
+        self.template.subject_data().map(|_| self.holdings.as_slice())
     }
 
     /// The SHA-256 of the component.
@@ -194,17 +202,17 @@ pub(crate) async fn prepare(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Prepar
     }
     let settings = Settings::check(&checked.description.settings_schema, &options.settings)
         .map_err(|reasons| Step::Configure.failed(Some(&name), reasons))?;
-    Ok(Prepared { checked, digest, inspection, settings, limits, options, template })
+    let holdings = holdings(inner, &template)
+        .await
+        .map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
+    Ok(Prepared { checked, holdings, digest, inspection, settings, limits, options, template })
 }
 
 async fn describe(
     inner: &Arc<Inner>,
     template: &Template,
 ) -> Result<caplet_abi::Description, LoadError> {
-    let limits = inner.limits.clone();
-    let cpu_budget = Duration::from_millis(limits.describe_cpu_ms_max);
-    let invocation = Invocation::describing(limits.wall_time(), cpu_budget);
-    let context = inner.context("(describing)", limits, Settings::none(), None);
+    let (context, invocation) = inner.without_rights();
     Instance::describe(template, context, invocation).await.map_err(|fault| {
         let reason = match fault {
             Fault::Busy(_) => "it wants more memory or instances than the host has".to_owned(),
@@ -219,6 +227,12 @@ fn check_name(inner: &Inner, name: &str) -> Result<(), LoadError> {
     let Some(owner) = inner.taken_names.get(name) else { return Ok(()) };
     let reason = format!("its name is taken by {owner}; rename or remove one of them");
     Err(Step::Check.failed(Some(name), vec![reason]))
+}
+
+/// What the plugin says it keeps about people.
+async fn holdings(inner: &Arc<Inner>, template: &Template) -> Result<Vec<Holding>, Vec<String>> {
+    let (context, invocation) = inner.without_rights();
+    subject_data::describe(template, context, invocation).await
 }
 
 fn check_exports(checked: &Checked, template: &Template) -> Result<(), LoadError> {
@@ -271,7 +285,8 @@ pub(crate) async fn complete(
     let database = open_database(inner, &prepared)
         .await
         .map_err(|error| Step::Migrate.failed(Some(&name), vec![error.to_string()]))?;
-    let Prepared { checked, digest, inspection, settings, limits, options, template } = prepared;
+    let Prepared { checked, holdings, digest, inspection, settings, limits, options, template } =
+        prepared;
     Ok(Generation {
         instances: WarmInstances::new(options.instances, limits.reuse_max),
         admission: Admission::new(&limits),
@@ -279,6 +294,7 @@ pub(crate) async fn complete(
         n_failures_in_a_row: AtomicU32::new(0),
         context: inner.context(&name, limits, settings, database),
         checked,
+        holdings,
         digest,
         inspection,
         template,
@@ -303,6 +319,14 @@ async fn open_database(
 }
 
 impl Inner {
+    /// What a component is asked with about itself, before it has a name.
+    fn without_rights(&self) -> (Arc<Context>, Invocation) {
+        let limits = self.limits.clone();
+        let cpu_budget = Duration::from_millis(limits.describe_cpu_ms_max);
+        let invocation = Invocation::describing(limits.wall_time(), cpu_budget);
+        (self.context("(describing)", limits, Settings::none(), None), invocation)
+    }
+
     /// What the instances of a generation share.
     fn context(
         &self,

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::generation::Generation;
-use crate::invocation::Call;
 use crate::spans;
 use crate::usage::Usage;
+use crate::work::Work;
 
 /// The longest text of a statement in the line, in bytes.
 const STATEMENT_BYTES_MAX: usize = 500;
@@ -15,7 +15,7 @@ const STATEMENT_BYTES_MAX: usize = 500;
 /// `wall` is the time from the call's turn to its end; the wait for the turn is in `usage`.
 pub(crate) fn report(
     generation: &Generation,
-    call: &Call,
+    work: &impl Work,
     outcome: &str,
     wall: Duration,
     usage: &Usage,
@@ -34,7 +34,7 @@ pub(crate) fn report(
         target: "caplet::slow",
         plugin = generation.name(),
         version = generation.version(),
-        operation = generation.route_info(call.route).operation,
+        operation = work.operation(generation),
         outcome,
         took_ms = milliseconds(took),
         queue_ms = milliseconds(usage.queue),
@@ -45,8 +45,8 @@ pub(crate) fn report(
         sql_statements = usage.store.n_statements,
         slowest_sql_ms = milliseconds(slowest),
         slowest_sql = statement,
-        request_id = %call.request_id,
-        trace_id = %call.trace_id,
+        request_id = %work.origin().request_id,
+        trace_id = %work.origin().trace_id,
         "a slow call"
     );
 }

@@ -13,22 +13,22 @@ use tracing::level_filters::LevelFilter;
 
 use crate::fault::Fault;
 use crate::guest::Context;
-use crate::invocation::Call;
 use crate::usage::Usage;
+use crate::work::Origin;
 
 /// The longest text of a statement in a span, in bytes.
 const STATEMENT_BYTES_MAX: usize = 4 << 10;
 
 /// One call into a plugin.
-pub(crate) fn invocation(context: &Context, operation: &str, call: &Call) -> Span {
+pub(crate) fn invocation(context: &Context, operation: &str, origin: Origin<'_>) -> Span {
     tracing::debug_span!(
         target: "caplet::invocation",
         "invocation",
         otel.name = %Pair(&context.plugin, ".", operation),
         caplet.plugin = %context.plugin,
         caplet.operation = operation,
-        caplet.request_id = %call.request_id,
-        caplet.tenant = %call.tenant,
+        caplet.request_id = %origin.request_id,
+        caplet.tenant = %origin.tenant,
         caplet.cpu_us = Empty,
         caplet.queue_us = Empty,
         caplet.sql_statements = Empty,

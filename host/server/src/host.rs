@@ -27,6 +27,7 @@ use crate::identity::api_keys::ApiKeys;
 use crate::identity::{self, Issuers, Unfit};
 use crate::metrics::Metrics;
 use crate::problem::Answered;
+use crate::subjects::Subjects;
 use crate::system::DocumentCache;
 use crate::token::{self, Claims, Tokens};
 use crate::{cors, request, secret};
@@ -84,6 +85,7 @@ pub(crate) struct Shared {
     pub(crate) database: HostDatabase,
     pub(crate) admin: Admin,
     pub(crate) gateway: Gateway,
+    pub(crate) subjects: Subjects,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) http: Http,
     pub(crate) public: Public,
@@ -229,6 +231,7 @@ impl Builder {
             database,
             admin: Admin::new(host.clone()),
             gateway,
+            subjects: Subjects::new(host.clone()),
             metrics,
             document: DocumentCache::empty(),
             tenant: Arc::from(DEFAULT_TENANT),
@@ -243,7 +246,12 @@ impl Builder {
         let host = Host { shared };
         tokio::spawn({
             let host = host.clone();
-            async move { host.ready().await }
+            async move {
+                host.ready().await;
+                if let Err(error) = host.shared.subjects.resume(&host.shared).await {
+                    tracing::error!(%error, "what was begun for data subjects is not resumed");
+                }
+            }
         });
         Ok(host)
     }

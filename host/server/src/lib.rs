@@ -27,6 +27,9 @@
 //!   all of them and all plugins.
 //! - `answer`, [`content`], [`problem`]: what leaves the host; `metrics`, `trace`: what is counted
 //!   and traced; [`outbound`]: requests that the host itself makes.
+//!   all of them and all plugins. `subjects`: exports and erasures of data subjects.
+//! - `answer`, [`content`], [`problem`]: what leaves the host; `metrics`: what is counted;
+//!   [`outbound`]: requests that the host itself makes.
 //!
 //! What runs inside a plugin is `caplet-runtime`'s; there is no state outside of a [`Host`].
 
@@ -58,6 +61,7 @@ mod request;
 pub mod secret;
 mod serve;
 mod stall;
+mod subjects;
 mod system;
 pub mod token;
 mod trace;

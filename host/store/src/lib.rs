@@ -101,6 +101,15 @@ pub trait Database: Send + Sync + 'static {
     /// The engine, as OpenTelemetry's `db.system.name` has it: `sqlite`, `postgresql`.
     fn system(&self) -> &'static str;
 
+    /// Forgets a subject: the records kept for its idempotency keys and those that have its name in
+    /// them; then sees to it that the files hold nothing any more of what was deleted before. Returns
+    /// how many records were forgotten. Waits for the writers before it, and for snapshots.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when others did not end in time, [`Error::Unavailable`]. What was deleted
+    /// stays deleted; the call may be made again.
+    async fn forget(&self, tenant: &str, subject: &str) -> Result<u64>;
+
     /// Bytes the database takes on disk, logs included; 0 for one in memory.
     fn size_bytes(&self) -> u64;
 

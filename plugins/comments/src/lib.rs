@@ -25,6 +25,7 @@ mod select;
 mod settings;
 mod standing;
 mod state;
+mod subject;
 mod subscription;
 mod thread;
 mod transfer;
@@ -64,6 +65,7 @@ plugin!(
             "moderate, report, subscribe",
             include_str!("../migrations/0002_moderate_report_subscribe.sql"),
         )
+        .migration(3, "find by person", include_str!("../migrations/0003_find_by_person.sql"))
         .routes(reading())
         .routes(writing())
         .routes(reacting())

@@ -12,7 +12,8 @@ use crate::comment::Stored;
 use crate::pace::{self, Deed};
 use crate::settings::CommentsSettings;
 
-type Counts = BTreeMap<String, u32>;
+/// How many reactions of each kind.
+pub type Counts = BTreeMap<String, u32>;
 
 /// A comment's reactions.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -96,14 +97,25 @@ fn count(reactions: &mut Counts, kind: &str, change: i64) {
     };
 }
 
-fn parse(reactions: &str) -> Result<Counts, Problem> {
+/// The counts without one reaction of a kind.
+pub fn without(mut reactions: Counts, kind: &str) -> Counts {
+    count(&mut reactions, kind, -1);
+    reactions
+}
+
+/// Reads the counts that a comment keeps.
+///
+/// # Errors
+/// 500 when they are no counts.
+pub fn parse(reactions: &str) -> Result<Counts, Problem> {
     serde_json::from_str(reactions).map_err(|error| {
         log::error!("the counts of reactions are not JSON", error = error);
         Problem::internal()
     })
 }
 
-fn write(reactions: &Counts) -> String {
+/// The counts as a comment keeps them.
+pub fn write(reactions: &Counts) -> String {
     // A map of texts to numbers can always be written.
     serde_json::to_string(reactions).unwrap_or_else(|_| "{}".to_owned())
 }

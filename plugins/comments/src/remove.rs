@@ -18,11 +18,17 @@ pub fn delete_comment(
     }
     stored.require_author_or_moderator(&caller)?;
     preconditions.check(stored.etag())?;
-    empty(&stored)?;
-    if stored.state.is_approved() {
-        thread::leave(&stored)?;
-    }
+    erase(&stored)?;
     Ok(NoContent)
+}
+
+/// Empties a comment that is not deleted yet, and takes it out of what its thread counts.
+///
+/// # Errors
+/// Those of the store.
+pub fn erase(stored: &Stored) -> Result<(), Problem> {
+    empty(stored)?;
+    if stored.state.is_approved() { thread::leave(stored) } else { Ok(()) }
 }
 
 /// Removes the author, the text, its history, and what others added to it.

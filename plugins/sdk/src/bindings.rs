@@ -9,3 +9,20 @@ wit_bindgen::generate!({
     pub_export_macro: true,
     default_bindings_module: "caplet_sdk::bindings",
 });
+
+/// The export that a plugin has only when it answers for the personal data it keeps: a world of its
+/// own, so that a plugin without it does not export it.
+pub mod answers_for_subjects {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        inline: "
+            package caplet:sdk;
+            world answers-for-subjects { export caplet:plugin/subject-data@0.1.0; }
+        ",
+        world: "caplet:sdk/answers-for-subjects",
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+        export_macro_name: "export_subject_data",
+        default_bindings_module: "caplet_sdk::bindings::answers_for_subjects",
+    });
+}

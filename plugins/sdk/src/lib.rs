@@ -32,6 +32,7 @@
 //! | what a handler takes | [`Path`], [`Query`], [`Json`], [`Page`], [`IfMatch`], [`IfNoneMatch`], [`Preconditions`], [`Headers`], [`Body`], [`identity`], [`settings`] |
 //! | what a handler answers | `String`, [`Json`], [`Listing`], [`JsonBytes`], [`Created`], [`NoContent`], [`WithEtag`], [`Conditional`], [`Response`], [`Problem`] |
 //! | what the host gives | [`sql`], [`identity`], [`settings`], [`log`], [`clock`], [`random`] |
+//! | what it keeps about people | [`subject_data`], `subject_data!` |
 //! | for authors of extractors and answers | [`FromRequest`], [`IntoResponse`], [`Operation`] |
 //! | for native tests | `testing` |
 //!
@@ -67,6 +68,7 @@ mod response;
 pub mod route;
 pub mod settings;
 pub mod sql;
+pub mod subject_data;
 mod target;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
@@ -110,4 +112,6 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../../../docs/sql.md")]
     mod sql {}
+    #[doc = include_str!("../../../docs/subjects.md")]
+    mod subjects {}
 }

@@ -22,6 +22,7 @@ mod search;
 mod select;
 mod settings;
 mod slug;
+mod subject;
 mod suggest;
 mod synonym;
 mod tag;
@@ -45,6 +46,7 @@ plugin!(
         .permission(ASSIGN, "Tag items where not everyone may.")
         .permission(CREATE, "Make new tags where not everyone may.")
         .migration(1, "create tags", include_str!("../migrations/0001_create_tags.sql"))
+        .migration(2, "find by person", include_str!("../migrations/0002_find_by_person.sql"))
         .routes(finding())
         .routes(tagging_items())
         .routes(tags())

@@ -1,13 +1,14 @@
 //! The admin API below `/admin/api`: what operators, the command line and consoles see and do. Every
 //! request needs the permission [`PERMISSION`]. An area of it is a module with its routes and handlers
-//! ([`keys`], [`plugins`], [`services`]); what the areas share is here: the check of the caller, the
-//! reading of bodies, errors as problem documents, and the OpenAPI document that is made from the
-//! handlers.
+//! ([`keys`], [`plugins`], [`services`], [`subjects`]); what the areas share is here: the check of the
+//! caller, the reading of bodies, errors as problem documents, and the OpenAPI document that is made
+//! from the handlers.
 
 mod keys;
 mod plugins;
 mod reject;
 mod services;
+mod subjects;
 
 use std::sync::{Arc, Weak};
 
@@ -62,7 +63,8 @@ impl Admin {
         let routes = OpenApiRouter::new()
             .merge(keys::routes())
             .merge(plugins::routes())
-            .merge(services::routes());
+            .merge(services::routes())
+            .merge(subjects::routes());
         let (router, document) = OpenApiRouter::new().nest(PREFIX, routes).split_for_parts();
         let router = router
             .fallback(|| async { Problem::not_found() })

@@ -152,6 +152,8 @@ fn set_pragmas(raw: &rusqlite::Connection, place: &Place, is_reader: bool) -> ru
         raw.pragma_update(None, "synchronous", if place.is_durable() { "FULL" } else { "OFF" })?;
         raw.pragma_update_and_check(None, "wal_autocheckpoint", LOG_PAGES_MAX, |_| Ok(()))?;
         raw.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
+        // What is deleted is overwritten, so that an erased person is not found in a copy of the file.
+        raw.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
         let page_bytes: i64 = raw.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let pages_max = place.limits.database_bytes_max / u64::try_from(page_bytes).unwrap_or(4096);
         let pages_max = i64::try_from(pages_max.max(1)).unwrap_or(i64::MAX).min(0xffff_fffe);

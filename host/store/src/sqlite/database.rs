@@ -16,7 +16,7 @@ use super::statistics::Counters;
 use super::watchdog::Watchdog;
 use super::write::WriteTransaction;
 use super::writer::Writer;
-use super::{host_tables, migrate, off_thread};
+use super::{forget, host_tables, migrate, off_thread};
 use crate::{Begin, Database, Error, Migrated, Migration, Mode, Result, Transaction};
 
 /// Every so many kept idempotency keys, expired ones are forgotten.
@@ -124,6 +124,13 @@ impl Database for DatabaseHandle {
 
     fn system(&self) -> &'static str {
         "sqlite"
+    }
+
+    async fn forget(&self, tenant: &str, subject: &str) -> Result<u64> {
+        let deadline = Instant::now() + forget::TIME_MAX;
+        let lease = self.0.writer.acquire(deadline).await?.settle().await?;
+        let (tenant, subject) = (tenant.to_owned(), subject.to_owned());
+        off_thread(move || forget::run(lease.connection(), &tenant, &subject)).await?
     }
 
     fn size_bytes(&self) -> u64 {

@@ -47,6 +47,12 @@ const PURGE: &str = "DELETE FROM caplet_idempotency WHERE (tenant, subject, oper
     SELECT tenant, subject, operation, key FROM caplet_idempotency
     WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT 256)";
 
+/// The kept answers to a subject's requests, and those to others that have its name in them.
+const FORGET: &str = "DELETE FROM caplet_idempotency
+    WHERE tenant = ?1 AND (subject = ?2 OR instr(record, ?3) > 0)";
+
+const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
 /// Makes the tables in an empty file and checks the format of any other.
 pub(super) fn prepare(connection: &Connection) -> Result<()> {
     let path = connection.path().display();
@@ -128,6 +134,23 @@ pub(super) fn remember(
     })
 }
 
+/// Forgets the kept answers to a subject's requests and those that name it. Returns how many.
+pub(super) fn forget(connection: &Connection, tenant: &str, subject: &str) -> Result<usize, Fault> {
+    let quoted = serde_json::Value::from(subject).to_string().into_bytes();
+    connection
+        .with_long_values(|raw| raw.prepare_cached(FORGET)?.execute((tenant, subject, quoted)))
+}
+
+/// Writes the log back into the file and cuts it to nothing. Returns whether it could: a snapshot
+/// that is being read keeps it.
+pub(super) fn empty_log(connection: &Connection) -> Result<bool, Fault> {
+    let is_busy: i64 = connection
+        .raw()
+        .query_row(EMPTY_LOG, [], |row| row.get(0))
+        .map_err(|error| connection.fault(error))?;
+    Ok(is_busy == 0)
+}
+
 /// Unix time in milliseconds.
 pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -142,7 +165,8 @@ mod tests {
     /// A plugin that could say a host text would be given the host's prepared statement.
     #[test]
     fn the_gate_lets_no_host_text_through() {
-        let texts = [RECALL, REMEMBER, PURGE, CREATE, "BEGIN", "COMMIT", "ROLLBACK"];
+        let texts =
+            [RECALL, REMEMBER, PURGE, FORGET, EMPTY_LOG, CREATE, "BEGIN", "COMMIT", "ROLLBACK"];
         for text in texts {
             assert!(gate::check(text, &Limits::default()).is_err(), "{text}");
         }

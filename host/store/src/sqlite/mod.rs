@@ -6,7 +6,7 @@
 //! - `authorizer`, `budget`, `fault`: what SQLite may do, for how long, and what went wrong;
 //! - `statement`, `plans`: running one statement, and what is remembered of its text;
 //! - `readers`, `read`: snapshots; `writer`, `lease`, `batch`, `write`, `watchdog`: group commit;
-//! - `host_tables`, `migrate`: the host's own tables, and the plugin's schema.
+//! - `host_tables`, `forget`, `migrate`: the host's own tables, and the plugin's schema.
 //!
 //! Statements run on the calling thread, because a list of twenty rows is done in the time a change
 //! of threads takes. None may stay there longer than `INLINE_TIME`; see `read` and `write` for
@@ -19,6 +19,7 @@ mod connection;
 mod database;
 mod directory;
 mod fault;
+mod forget;
 mod host_tables;
 mod lease;
 mod migrate;

@@ -22,6 +22,7 @@ mod reactions;
 mod replies;
 mod reports;
 mod stage;
+mod subjects;
 mod subscriptions;
 mod tenants;
 mod threads;
