@@ -144,7 +144,7 @@ async fn pages_that_break_the_contract_are_refused() {
         ("many", None, "1001 records, the limit is 1000"),
         ("not-json", None, "no JSON array of objects"),
         ("not-objects", None, "no JSON array of objects"),
-        ("not-utf-8", None, "no JSON array of objects"),
+        ("not-utf-8", None, "is not UTF-8"),
         ("foreign-holding", None, "no holding `votes`"),
         ("same-cursor", Some("the same"), "is the one of this page"),
         ("empty-cursor", None, "the cursor has 0 bytes"),

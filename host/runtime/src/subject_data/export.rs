@@ -83,7 +83,10 @@ impl Export {
         if n_bytes > bytes_max {
             return Err(bad(format!("the page has {n_bytes} bytes, the limit is {bytes_max}")));
         }
-        let objects: Vec<BTreeMap<String, IgnoredAny>> = serde_json::from_slice(&items)
+        // The reader of JSON skips what it need not keep, whatever its bytes are.
+        let items =
+            String::from_utf8(items).map_err(|_| bad("the page is not UTF-8".to_owned()))?;
+        let objects: Vec<BTreeMap<String, IgnoredAny>> = serde_json::from_str(&items)
             .map_err(|error| bad(format!("the page is no JSON array of objects: {error}")))?;
         let (n_items, records_max) = (objects.len(), limits.subject_records_max);
         if n_items > records_max {
@@ -92,8 +95,6 @@ impl Export {
         if let Some(next) = &next {
             self.check_cursor(next)?;
         }
-        // What was read as JSON is UTF-8.
-        let items = String::from_utf8(items).map_err(|error| bad(error.to_string()))?;
         Ok(Page { holding, items, n_items, next })
     }
 
