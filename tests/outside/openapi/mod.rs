@@ -8,14 +8,21 @@ use caplet_tests::{Place, Server};
 use tokio::process::Command;
 
 /// The plugins whose documents are merged.
-const PLUGINS: [&str; 1] = ["comments"];
+const PLUGINS: [&str; 2] = ["comments", "tags"];
 
 /// What callers of these tests may do, so that every operation is reached.
-const SCOPES: [&str; 2] = ["comments.moderate", "caplet.admin"];
+const SCOPES: [&str; 6] = [
+    "comments.moderate",
+    "comments.transfer",
+    "tags.assign",
+    "tags.create",
+    "tags.curate",
+    "caplet.admin",
+];
 
 /// Requests that schemathesis makes up for each operation, at most, and for how long.
 const EXAMPLES_MAX: &str = "12";
-const SEARCH_S_MAX: &str = "75";
+const SEARCH_S_MAX: &str = "120";
 
 async fn start(place: &Place) -> Server {
     for plugin in PLUGINS {

@@ -47,11 +47,11 @@ pub(super) async fn walk(host: &Arc<Shared>, id: &str) -> Result<()> {
         tenant: run.tenant.as_str().into(),
         subject: subject.as_str().into(),
     };
-    Walk { host, records, run, about }.to_the_end().await
+    Walk { host, records, run, about }.walk().await
 }
 
 impl Walk<'_> {
-    async fn to_the_end(mut self) -> Result<()> {
+    async fn walk(mut self) -> Result<()> {
         for mut part in std::mem::take(&mut self.run.plugins) {
             if matches!(part.state, State::Waiting | State::Running) {
                 self.take_part(&mut part).await?;
