@@ -63,7 +63,6 @@ impl Application {
     }
 
     /// All routes.
-    #[must_use]
     pub fn router(&self) -> Router {
         let capabilities = self.staff.router().layer(from_fn(staff::sign_in));
         Router::new()
