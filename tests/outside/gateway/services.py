@@ -110,6 +110,11 @@ class Plain(BaseHTTPRequestHandler):
         pass
 
 
+def subprotocol(_, offered):
+    """One of its own; none when none is offered, which the library's own choice refuses."""
+    return next((name for name in ["superchat", "chat"] if name in offered), None)
+
+
 async def echo(socket):
     async for message in socket:
         if isinstance(message, str) and message.startswith("close "):
@@ -154,7 +159,7 @@ def listen(certificate=None):
 async def main():
     certify(sys.argv[1])
     plain, encrypted = listen(), listen(sys.argv[1])
-    options = {"subprotocols": ["chat", "superchat"], "max_size": 32 << 20}
+    options = {"select_subprotocol": subprotocol, "max_size": 32 << 20}
     async with serve(echo, "127.0.0.1", 0, **options) as sockets:
         socket = sockets.sockets[0].getsockname()[1]
         addresses = [f"http://127.0.0.1:{plain}", f"https://127.0.0.1:{encrypted}"]
