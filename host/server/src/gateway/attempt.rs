@@ -4,11 +4,12 @@
 use std::pin::pin;
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::breaker::Outcome;
+use super::client;
 use super::failure::{Failure, Late};
 use super::service::Service;
 use super::upload::Progress;
@@ -26,7 +27,7 @@ pub(crate) async fn make(
 ) -> Result<Response<Incoming>, Failure> {
     let attempt = service.admit()?;
     let answered = match send(service, request, progress).await {
-        Ok(answer) => check(&answer, upgrades).map(|()| answer),
+        Ok(answer) => check(service, &answer, upgrades).map(|()| answer),
         Err(failure) => Err(failure),
     };
     attempt.ended(match &answered {
@@ -68,9 +69,13 @@ async fn send(
 }
 
 /// What the client lets pass and the gateway does not: it could be read in two ways.
-fn check(answer: &Response<Incoming>, upgrades: bool) -> Result<(), Failure> {
+fn check(service: &Service, answer: &Response<Incoming>, upgrades: bool) -> Result<(), Failure> {
     let headers = answer.headers();
     let malformed = |reason: &str| Err(Failure::Malformed(reason.to_owned()));
+    // The client reads up to twice as much before it looks.
+    if head_bytes(headers) > service.options.limits.head_bytes_max.max(client::HEAD_BYTES_MIN) {
+        return malformed("the head of the answer is too large");
+    }
     if headers.contains_key(TRANSFER_ENCODING) {
         if headers.contains_key(CONTENT_LENGTH) {
             return malformed("the answer has both a Content-Length and a Transfer-Encoding");
@@ -93,4 +98,9 @@ fn check(answer: &Response<Incoming>, upgrades: bool) -> Result<(), Failure> {
         return malformed("the answer changes the protocol without having been asked to");
     }
     Ok(())
+}
+
+/// What the header fields take as they are sent, each with a colon, a space and a line break.
+fn head_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }

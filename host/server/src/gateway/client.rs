@@ -24,6 +24,9 @@ use crate::outbound;
 /// How long a connection on which nothing is asked is kept; many servers close it after a minute.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// The least that the head of an answer may have, in bytes: what hyper reads at once.
+pub(crate) const HEAD_BYTES_MIN: usize = 8 << 10;
+
 /// Header fields of an answer; more is no answer.
 const HEADERS_MAX: usize = 100;
 
@@ -54,7 +57,7 @@ pub(crate) fn new(options: &ServiceOptions, encrypted: bool) -> Result<Client, S
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_TIME_MAX)
         .pool_max_idle_per_host(options.limits.idle_connections_max)
-        .http1_max_buf_size(options.limits.head_bytes_max.max(8 << 10))
+        .http1_max_buf_size(options.limits.head_bytes_max.max(HEAD_BYTES_MIN))
         .http1_max_headers(HEADERS_MAX)
         .build(connector))
 }

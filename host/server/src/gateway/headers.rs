@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::options::{HeaderRules, Passing};
 use super::target::Target;
+use crate::correlation::TRACERESPONSE;
 
 /// The caller's identity, signed by the host.
 pub(crate) const IDENTITY: HeaderName = HeaderName::from_static("caplet-identity");
@@ -112,13 +113,14 @@ pub(crate) fn of_request(
 }
 
 /// What of a service's answer reaches the caller. Trailers are not passed on, nor is an invitation to
-/// go around the host.
+/// go around the host, nor the service's place in a trace, which is the host's to tell.
 pub(crate) fn of_answer(headers: &HeaderMap, rules: &Rules, cookies: Passing) -> HeaderMap {
     let named = named_by_connection(headers);
     let mut passed = filtered(headers, |name| {
         !HOP_BY_HOP.contains(name)
             && !named.contains(name)
             && *name != ALT_SVC
+            && *name != TRACERESPONSE
             && (*name != SET_COOKIE || cookies == Passing::Pass)
             && rules.passes(name)
     });
