@@ -88,7 +88,8 @@ CREATE TABLE taggings (
     PRIMARY KEY (tenant, item, tag)
 );
 
-CREATE INDEX taggings_of_tag ON taggings (tenant, tag, item, tagged_ms);
+-- Without the time: an index that covers more would be taken for lists of one item, too, whole.
+CREATE INDEX taggings_of_tag ON taggings (tenant, tag, item);
 CREATE INDEX taggings_of_subject ON taggings (tenant, tagged_by, item, tag);
 
 -- How many of a tag's taggings were made on a day, in days since 1970 (UTC).
