@@ -10,6 +10,7 @@ use crate::page::{Page, names, quoted, read};
 fn every_code_of_the_host_is_documented() {
     let mut sent = codes("host/server/src");
     sent.extend(codes("host/server/src/gateway"));
+    sent.extend(codes("host/server/src/identity"));
     sent.extend(codes("host/server/src/pages"));
     sent.extend(codes_of_faults());
     assert_eq!(documented("### Sent by the host"), sent);

@@ -221,10 +221,11 @@ fn check_fragment(block: &Block) {
     }
 }
 
-/// The last of the JSON values in an output, each as long as it is.
+/// The JSON value that an output ends with, whatever stands before it.
 fn last_value(output: &str) -> Value {
-    let values = serde_json::Deserializer::from_str(output).into_iter();
-    values.last().and_then(Result::ok).unwrap_or_else(|| panic!("no JSON at the end of: {output}"))
+    let beginnings = output.match_indices(['{', '[']).map(|(at, _)| &output[at..]);
+    let value = beginnings.filter_map(|rest| serde_json::from_str(rest).ok()).next();
+    value.unwrap_or_else(|| panic!("no JSON at the end of: {output}"))
 }
 
 /// How often the host has tried to load a file.

@@ -91,7 +91,7 @@ fn revisions() -> Holding {
 }
 
 fn edits() -> Holding {
-    Holding::new("edits", "That the person edited a comment of somebody else.")
+    Holding::new("edits", "That the person edited a comment, their own or somebody else's.")
         .purpose("To tell who changed a text.")
         .retention("As long as the comment.")
         .export(pages_of!(

@@ -155,6 +155,13 @@ mod tests {
         assert_ne!(skeleton("rust"), skeleton("ruby"));
     }
 
+    /// Turkish dotless i has a capital of its own in no language but its own. The others are pairs that
+    /// Rust's tables know and those of the folding, which are a few versions of Unicode older, do not.
+    fn is_folded_otherwise(letter: char) -> bool {
+        matches!(letter, 'ı' | '\u{1c89}'..='\u{1c8a}' | '\u{a7cb}'..='\u{a7dc}'
+            | '\u{10d50}'..='\u{10d8f}' | '\u{16ea0}'..='\u{16ed3}')
+    }
+
     proptest! {
         #[test]
         fn folding_again_changes_nothing(text in ".{0,80}") {
@@ -166,8 +173,7 @@ mod tests {
         fn case_and_space_make_no_other_name(text in "[\\PC]{1,40}") {
             if let Ok(name) = Name::read(&text) {
                 let upper = fold(&name.shown.to_uppercase());
-                // Turkish dotless i has a capital of its own in no language but its own.
-                if !name.shown.contains('ı') {
+                if !name.shown.contains(is_folded_otherwise) {
                     prop_assert_eq!(upper, name.folded.clone());
                 }
                 prop_assert_eq!(Name::read(&format!(" \u{a0}{text}\n")).unwrap(), name);
