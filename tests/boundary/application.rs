@@ -171,13 +171,13 @@ async fn calls_count_against_the_invocation() {
 
 #[tokio::test]
 async fn two_interfaces_of_one_name_and_foreign_names_are_refused_at_the_start() {
-    let start = |interfaces| {
+    let start = async |interfaces| {
         let store = Sqlite::open(sqlite::Options::temporary()).expect("a store in memory");
         let options = Options { interfaces, ..Options::new(std::sync::Arc::new(store)) };
-        options.start().err().expect("the runtime does not start")
+        options.start().await.err().expect("the runtime does not start")
     };
-    let twice = start(vec![tools(), tools()]);
+    let twice = start(vec![tools(), tools()]).await;
     assert!(matches!(&twice, Error::Interface { name, .. } if name == TOOLS), "{twice}");
-    let foreign = start(vec![HostInterface::new("caplet:plugin/sql@0.1.0", "read all")]);
+    let foreign = start(vec![HostInterface::new("caplet:plugin/sql@0.1.0", "read all")]).await;
     assert!(foreign.to_string().contains("`caplet:plugin/sql@0.1.0`"), "{foreign}");
 }

@@ -13,7 +13,7 @@ async fn refused(guest: &str) -> LoadError {
 }
 
 async fn refused_bytes(bytes: &[u8]) -> LoadError {
-    let runtime = Setup::default().runtime("none");
+    let runtime = Setup::default().runtime("none").await;
     let error = runtime.load(bytes.to_vec()).await.expect_err("the bytes are no plugin");
     assert_eq!(runtime.table().iter().count(), 0);
     error
@@ -73,7 +73,7 @@ async fn refuses_a_component_without_the_contract() {
 #[tokio::test]
 async fn truncated_and_damaged_components_are_refused_and_harm_nothing() {
     let whole = bytes_of("counter-in-memory");
-    let runtime = Setup::default().runtime("counter-in-memory");
+    let runtime = Setup::default().runtime("counter-in-memory").await;
     let generation = runtime.load(whole.clone()).await.unwrap();
     for part in 1..12 {
         let truncated = whole[..whole.len() * part / 12].to_vec();
@@ -136,13 +136,13 @@ async fn a_request_stays_on_the_generation_it_began_with() {
 #[tokio::test]
 async fn compiled_code_is_kept_and_never_trusted() {
     let directory = tempfile::tempdir().unwrap();
-    let runtime = || {
+    let runtime = async || {
         let store = caplet_store::sqlite::Sqlite::open(caplet_store::sqlite::Options::temporary());
         let mut options = caplet_runtime::Options::new(Arc::new(store.unwrap()));
         options.cache = Some(directory.path().to_owned());
-        options.start().unwrap()
+        options.start().await.unwrap()
     };
-    runtime().load(bytes_of("echo")).await.unwrap();
+    runtime().await.load(bytes_of("echo")).await.unwrap();
     let entry = std::fs::read_dir(directory.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -154,12 +154,12 @@ async fn compiled_code_is_kept_and_never_trusted() {
     let middle = damaged.len() / 2;
     damaged[middle] ^= 1;
     std::fs::write(&entry, &damaged).unwrap();
-    runtime().load(bytes_of("echo")).await.unwrap();
+    runtime().await.load(bytes_of("echo")).await.unwrap();
     assert_ne!(std::fs::read(&entry).unwrap(), damaged, "it was not made anew");
 
     // Code that another host signed is not taken either.
     std::fs::remove_file(directory.path().join("host.key")).unwrap();
     let signed_before = std::fs::read(&entry).unwrap();
-    runtime().load(bytes_of("echo")).await.unwrap();
+    runtime().await.load(bytes_of("echo")).await.unwrap();
     assert_ne!(std::fs::read(&entry).unwrap(), signed_before);
 }

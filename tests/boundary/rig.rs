@@ -29,7 +29,7 @@ pub struct Setup {
 
 impl Setup {
     /// A runtime without any plugin.
-    pub fn runtime(self, plugin: &str) -> Runtime {
+    pub async fn runtime(self, plugin: &str) -> Runtime {
         let store = Sqlite::open(sqlite::Options::temporary()).expect("a store in memory");
         let options = Options {
             limits: self.limits,
@@ -39,12 +39,12 @@ impl Setup {
             interfaces: self.interfaces,
             ..Options::new(Arc::new(store))
         };
-        options.start().expect("the engine starts")
+        options.start().await.expect("the engine starts")
     }
 
     /// A runtime with the guest of that name, or why it does not load.
     pub async fn try_load(self, guest: &str) -> Result<Rig, LoadError> {
-        let runtime = self.runtime(guest);
+        let runtime = self.runtime(guest).await;
         let generation = runtime.load(bytes_of(guest)).await?;
         Ok(Rig { plugin: generation.name().to_owned(), runtime })
     }

@@ -47,6 +47,7 @@ impl<'a> Data<'a> {
         let of_thread = (1..=n_in_thread).map(|n| (0, n));
         let comments: Vec<_> = of_posts.chain(of_thread).collect();
         println!("Writing {} comments.", comments.len());
+        remove(&stage.data().join("databases/comments.db"))?;
         let server = stage.host()?;
         let data = Self { stage, token: stage.token()? };
         thread::scope(|scope| {
@@ -90,6 +91,17 @@ impl<'a> Data<'a> {
         let django = Django::of(self.stage);
         if django.kept().exists() { put(&django.kept(), &django.database()) } else { Ok(()) }
     }
+}
+
+/// Removes a database that nobody has open, if there is one.
+fn remove(database: &Path) -> Result<()> {
+    for ending in ["db", "db-wal", "db-shm"] {
+        let file = database.with_extension(ending);
+        if file.exists() {
+            fs::remove_file(file)?;
+        }
+    }
+    Ok(())
 }
 
 /// Copies a database that nobody has open, and waits for the disk, so that no later commit has to

@@ -15,7 +15,7 @@ pub async fn run(options: &File) -> Result<(), Failure> {
     let settings = Settings::load(&options.common, None)?;
     let bytes = dry::read(&options.file)?;
     let file = options.file.display();
-    let runtime = dry::runtime(&settings)?;
+    let runtime = dry::runtime(&settings).await?;
     match Progress::spinner(format!("compiling {file}")).during(runtime.load(bytes)).await {
         Ok(generation) => {
             let (name, version) = (generation.name(), generation.version());

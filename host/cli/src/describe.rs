@@ -21,7 +21,7 @@ pub async fn run(options: &Describe) -> Result<(), Failure> {
     let settings = Settings::load(&options.file.common, None)?;
     let bytes = dry::read(&options.file.file)?;
     let file = options.file.file.display();
-    let runtime = dry::runtime(&settings)?;
+    let runtime = dry::runtime(&settings).await?;
     let prepared = Progress::spinner(format!("compiling {file}"))
         .during(runtime.prepare(bytes))
         .await

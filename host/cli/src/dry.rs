@@ -17,7 +17,7 @@ const INSTANCES_MAX: u32 = 16;
 ///
 /// # Errors
 /// Why the engine cannot start.
-pub fn runtime(settings: &Settings) -> Result<Runtime, Failure> {
+pub async fn runtime(settings: &Settings) -> Result<Runtime, Failure> {
     let failed = |reason: String| Failure::run_time(reason);
     let store =
         Sqlite::open(sqlite::Options::temporary()).map_err(|reason| failed(reason.to_string()))?;
@@ -30,11 +30,12 @@ pub fn runtime(settings: &Settings) -> Result<Runtime, Failure> {
         ..Options::new(Arc::new(store.clone()))
     };
     // A cache that this user may not use is no reason not to look.
-    let with_cache = cache.is_dir().then(|| options(Some(cache)).start().ok()).flatten();
-    match with_cache {
-        Some(runtime) => Ok(runtime),
-        None => options(None).start().map_err(|reason| failed(reason.to_string())),
+    if cache.is_dir()
+        && let Ok(runtime) = options(Some(cache)).start().await
+    {
+        return Ok(runtime);
     }
+    options(None).start().await.map_err(|reason| failed(reason.to_string()))
 }
 
 /// The bytes of a component.

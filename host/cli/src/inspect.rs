@@ -20,7 +20,7 @@ pub async fn run(options: &File) -> Result<(), Failure> {
     let settings = Settings::load(&options.common, None)?;
     let bytes = dry::read(&options.file)?;
     let n_bytes = bytes.len();
-    let runtime = dry::runtime(&settings)?;
+    let runtime = dry::runtime(&settings).await?;
     let refused =
         |error: LoadError| Failure::run_time(format!("{}: {error}", options.file.display()));
     let looking = async {

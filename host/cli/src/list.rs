@@ -34,7 +34,7 @@ async fn rows(
     files: &[PathBuf],
     progress: &Progress,
 ) -> Result<Vec<[String; 5]>, Failure> {
-    let runtime = dry::runtime(settings)?;
+    let runtime = dry::runtime(settings).await?;
     let mut rows = vec![["FILE", "PLUGIN", "VERSION", "ROUTES", "STATE"].map(str::to_owned)];
     let mut by_name = BTreeMap::new();
     for (n_done, file) in files.iter().enumerate() {

@@ -7,11 +7,13 @@
 //! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
 //! - `telemetry`: traces and metrics for a collector.
+//! - `allocator`: how the memory that is free goes back to the system.
 //! - `output`, `table`, `terminal`, `progress`, `logging`, `failure`: how things are written, and how the
 //!   process ends.
 //!
 //! Everything that happens to a request is in `caplet-server`.
 
+mod allocator;
 mod arguments;
 mod check;
 mod completions;
@@ -44,6 +46,7 @@ use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
+    allocator::give_back_what_is_free();
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

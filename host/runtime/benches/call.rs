@@ -39,7 +39,7 @@ async fn generation(instances: Reuse) -> (Runtime, Arc<Generation>) {
         Options::new(Arc::new(Sqlite::open(Settings::temporary()).expect("a store in memory")));
     let plugin = PluginOptions { instances, ..PluginOptions::default() };
     options.plugins = BTreeMap::from([("loop-forever".to_owned(), plugin)]);
-    let runtime = options.start().expect("the engine starts");
+    let runtime = options.start().await.expect("the engine starts");
     let generation = runtime.load(guest("loop-forever")).await.expect("the fixture loads");
     (runtime, generation)
 }

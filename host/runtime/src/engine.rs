@@ -62,6 +62,10 @@ fn config(options: &EngineOptions) -> Config {
         .wasm_exceptions(false)
         .wasm_tail_call(false)
         .wasm_relaxed_simd(false)
+        // A third of the compiled code, for what nobody reads: places in the binary behind each
+        // instruction, and tables for native debuggers. Names of functions in traps stay.
+        .generate_address_map(false)
+        .native_unwind_info(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options)));
     config
 }

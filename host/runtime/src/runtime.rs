@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::engine;
 use crate::generation::Generation;
 use crate::guest::Guest;
+use crate::host_database::HostDatabase;
 use crate::host_functions;
 use crate::host_interface::HostInterface;
 use crate::identity::Authorizer;
@@ -55,6 +56,9 @@ pub enum Error {
         /// What the system said.
         reason: std::io::Error,
     },
+    /// The host's own database cannot be opened.
+    #[error("{0}")]
+    Store(#[from] caplet_store::Error),
 }
 
 /// The plugins that are loaded.
@@ -90,6 +94,7 @@ pub(crate) struct Inner {
     pub(crate) interfaces: BTreeMap<String, String>,
     pub(crate) cache: Option<Cache>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) database: HostDatabase,
     pub(crate) limits: Limits,
     pub(crate) plugins: BTreeMap<String, PluginOptions>,
     pub(crate) taken_names: BTreeMap<String, String>,
@@ -110,11 +115,11 @@ pub struct Runtime {
 }
 
 impl Options {
-    /// Starts a runtime. Must be called within a tokio runtime.
+    /// Starts a runtime: the engine, and the host's own database in the store.
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn start(self) -> Result<Runtime, Error> {
+    pub async fn start(self) -> Result<Runtime, Error> {
         let engine_error = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
         let engine = engine::start(&self.engine).map_err(engine_error)?;
         let mut linker = host_functions::linker(&engine).map_err(engine_error)?;
@@ -123,13 +128,16 @@ impl Options {
             Cache::open(path)
                 .map_err(|reason| Error::Cache { path: path.display().to_string(), reason })
         });
+        let cache = cache.transpose()?;
+        let database = HostDatabase::open(&*self.store).await?;
         let runtime = Runtime {
             inner: Arc::new(Inner {
                 engine,
                 linker,
                 interfaces,
-                cache: cache.transpose()?,
+                cache,
                 store: self.store,
+                database,
                 limits: self.limits,
                 plugins: self.plugins,
                 taken_names: self.taken_names,
@@ -257,6 +265,12 @@ impl Runtime {
         self.inner.metrics.limit_hit(plugin, limit);
     }
 
+    /// The host's own database.
+    #[must_use]
+    pub fn database(&self) -> &HostDatabase {
+        &self.inner.database
+    }
+
     /// The host's limits.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -264,7 +278,8 @@ impl Runtime {
     }
 
     /// Lets what runs or waits for its turn finish, for at most `grace`, then refuses new
-    /// invocations and closes the databases. Whoever sends requests should stop before. Returns
+    /// invocations and closes the plugins' databases; [`Self::database`] is closed by whoever uses it
+    /// last. Whoever sends requests should stop before. Returns
     /// whether all finished in time.
     pub async fn shutdown(&self, grace: Duration) -> bool {
         let drained = tokio::time::timeout(grace, self.inner.in_flight.none()).await.is_ok();

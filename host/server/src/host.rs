@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use caplet_runtime::{
-    Authorizer, Clock, DEFAULT_TENANT, Folder, HostDatabase, HostInterface, Options,
-    RolePermissions, Runtime, SystemClock, prometheus,
+    Authorizer, Clock, DEFAULT_TENANT, Folder, HostInterface, Options, RolePermissions, Runtime,
+    SystemClock, prometheus,
 };
 use caplet_store::Store;
 use caplet_store::sqlite::{self, Sqlite};
@@ -81,8 +81,6 @@ pub(crate) struct Shared {
     pub(crate) identity_metrics: identity::metrics::Metrics,
     pub(crate) cors: cors::Policy,
     pub(crate) authorizer: Arc<dyn Authorizer>,
-    /// What the host remembers besides the plugins' data.
-    pub(crate) database: HostDatabase,
     pub(crate) admin: Admin,
     pub(crate) gateway: Gateway,
     pub(crate) subjects: Subjects,
@@ -196,8 +194,6 @@ impl Builder {
             None => open_store(data.as_deref())?,
         };
         let secret = secret::load(&config.auth, data.as_deref())?;
-        let database = HostDatabase::open(&*store).await?;
-        let api_keys = ApiKeys::open(database.clone()).await?;
         let roles = || Arc::new(RolePermissions::new(config.roles.clone()));
         let authorizer = authorizer.unwrap_or_else(|| roles());
         let slow_call_ms = config.log.slow_call_ms;
@@ -213,7 +209,8 @@ impl Builder {
             interfaces,
             ..Options::new(store)
         };
-        let runtime = options.start()?;
+        let runtime = options.start().await?;
+        let api_keys = ApiKeys::open(runtime.database().clone()).await?;
         let folder = plugins.map(|path| follow(&runtime, path)).transpose()?;
         let metrics = Metrics::new(runtime.metrics())?;
         let gateway = Gateway::new(config.services, runtime.metrics(), &clock)?;
@@ -228,7 +225,6 @@ impl Builder {
             identity_metrics,
             cors,
             authorizer,
-            database,
             admin: Admin::new(host.clone()),
             gateway,
             subjects: Subjects::new(host.clone()),
@@ -356,7 +352,7 @@ impl Host {
         self.begin_draining();
         let drained = self.shared.runtime.shutdown(grace).await;
         self.shared.write_use_of_keys().await;
-        self.shared.database.close().await;
+        self.shared.runtime.database().close().await;
         drained
     }
 

@@ -94,7 +94,7 @@ impl Subjects {
     pub(crate) async fn resume(&self, host: &Arc<Shared>) -> store::Result<()> {
         let records = Records::new(host);
         records.forget_exports_before(expiry(host)).await?;
-        host.database.overwrite_deleted().await?;
+        host.runtime.database().overwrite_deleted().await?;
         for run in records.unfinished(RUNS_UNFINISHED_MAX).await? {
             tracing::info!(run, "going on with what was begun for a data subject");
             self.go_on(run);

@@ -145,7 +145,7 @@ pub(super) struct Records<'a> {
 
 impl<'a> Records<'a> {
     pub(super) fn new(host: &'a Shared) -> Self {
-        Self { database: &host.database, now_ms: now_ms(host) }
+        Self { database: host.runtime.database(), now_ms: now_ms(host) }
     }
 
     pub(super) async fn begin(

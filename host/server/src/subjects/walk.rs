@@ -62,7 +62,7 @@ impl Walk<'_> {
         let state = if all_done { State::Done } else { State::Incomplete };
         self.records.end(&self.run, state).await?;
         if self.run.kind == Kind::Erasure {
-            self.host.database.overwrite_deleted().await?;
+            self.host.runtime.database().overwrite_deleted().await?;
         }
         tracing::info!(run = self.run.id, ?state, "ended what was begun for a data subject");
         Ok(())
