@@ -53,7 +53,7 @@ impl Notebook {
     async fn migrate(&mut self, block: &Block, number: &str) -> Json {
         let number = number.parse().unwrap_or_else(|_| panic!("{}: {number}", block.place));
         let (name, sql) = ("of the page".to_owned(), block.text.clone());
-        self.migrations.push(Migration { number, name, sql, postgres: None });
+        self.migrations.push(Migration::expand(number, name, sql));
         let migrated = self.database.migrate(&self.migrations).await;
         let migrated = migrated.unwrap_or_else(|error| panic!("{}: {error}", block.place));
         assert_eq!(migrated.applied, [number], "{}", block.place);
@@ -79,7 +79,7 @@ impl Notebook {
 
     async fn statement(&self, text: &str, parameters: &[Value]) -> Result<Json, Error> {
         let deadline = Instant::now() + PATIENCE;
-        let begin = Begin { mode: Mode::Write, tenant: "acme".into(), deadline };
+        let begin = Begin { mode: Mode::Write, tenant: "acme".into(), deadline, tag: None };
         let mut transaction = self.database.begin(begin).await?;
         let rows = if gate::check(text, &Limits::default())?.selects {
             let page = transaction.query_json(text, parameters, 100).await?;

@@ -70,7 +70,17 @@ impl From<store::Error> for sql::Error {
 
 impl From<crate::Migration> for store::Migration {
     fn from(migration: crate::Migration) -> Self {
-        let crate::Migration { number, name, sql, postgres } = migration;
-        Self { number, name, sql, postgres }
+        let crate::Migration { number, name, phase, sql, postgres } = migration;
+        Self { number, name, phase: phase.into(), sql, postgres }
+    }
+}
+
+impl From<crate::Phase> for store::Phase {
+    fn from(phase: crate::Phase) -> Self {
+        match phase {
+            crate::Phase::Expand => Self::Expand,
+            crate::Phase::Backfill => Self::Backfill,
+            crate::Phase::Contract => Self::Contract,
+        }
     }
 }

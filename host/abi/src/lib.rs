@@ -34,5 +34,7 @@ pub mod exports {
     pub use super::bindings::exports::caplet::plugin::{guest, http_handler, subject_data};
 }
 
-pub use exports::guest::{Access, Asset, Description, Migration, Permission, Route, Transaction};
+pub use exports::guest::{
+    Access, Asset, Description, Migration, Permission, Phase, Route, Transaction,
+};
 pub use exports::http_handler::{Request, Response};

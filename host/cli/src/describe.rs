@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use caplet_runtime::{Access, Description, Prepared, Route, Transaction};
+use caplet_runtime::{Access, Description, Phase, Prepared, Route, Transaction};
 use serde_json::{Value, json};
 
 use crate::arguments::Describe;
@@ -45,8 +45,11 @@ fn text(description: &Description) -> String {
         permissions.map(|it| [it.name.clone(), it.description.clone()]).collect();
     section(&mut text, "Permissions", &permissions);
     section(&mut text, "Settings", &settings(&description.settings_schema));
-    let migrations: Vec<_> =
-        description.migrations.iter().map(|it| [it.number.to_string(), it.name.clone()]).collect();
+    let migrations: Vec<_> = description
+        .migrations
+        .iter()
+        .map(|it| [it.number.to_string(), phase(it.phase).to_owned(), it.name.clone()])
+        .collect();
     section(&mut text, "Migrations", &migrations);
     let assets: Vec<_> = description
         .assets
@@ -120,13 +123,27 @@ fn document(prepared: &Prepared) -> Value {
         }).collect::<Vec<_>>(),
         "settings_schema": parsed(&description.settings_schema),
         "migrations": description.migrations.iter().map(|it| {
-            json!({ "number": it.number, "name": it.name, "sql": it.sql, "postgres": it.postgres })
+            json!({
+                "number": it.number,
+                "name": it.name,
+                "phase": phase(it.phase),
+                "sql": it.sql,
+                "postgres": it.postgres,
+            })
         }).collect::<Vec<_>>(),
         "assets": description.assets.iter().map(|it| {
             json!({ "path": it.path, "media_type": it.media_type, "bytes": it.content.len() })
         }).collect::<Vec<_>>(),
         "openapi": parsed(&description.openapi),
     })
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Expand => "expand",
+        Phase::Backfill => "backfill",
+        Phase::Contract => "contract",
+    }
 }
 
 fn route(route: &Route) -> Value {

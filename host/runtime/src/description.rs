@@ -265,6 +265,8 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use caplet_abi::Phase;
+
     use super::*;
 
     fn route(operation: &str, method: &str, pattern: &str) -> Route {
@@ -343,6 +345,7 @@ mod tests {
         let migration = |number| Migration {
             number,
             name: "step".into(),
+            phase: Phase::Expand,
             sql: "CREATE TABLE a (b TEXT)".into(),
             postgres: None,
         };

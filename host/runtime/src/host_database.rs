@@ -38,12 +38,8 @@ impl HostDatabase {
     pub async fn open(store: &dyn Store) -> Result<Self> {
         let limits = Limits { value_bytes_max: VALUE_BYTES_MAX, ..Limits::default() };
         let database = store.open(HOST_DATABASE, limits).await?;
-        let migrations = MIGRATIONS.iter().map(|&(number, name, sql)| Migration {
-            number,
-            name: name.into(),
-            sql: sql.into(),
-            postgres: None,
-        });
+        let migrations =
+            MIGRATIONS.iter().map(|&(number, name, sql)| Migration::expand(number, name, sql));
         database.migrate(&migrations.collect::<Vec<_>>()).await?;
         Ok(Self { database })
     }
@@ -82,6 +78,8 @@ impl HostDatabase {
     async fn begin(&self, mode: Mode) -> Result<Box<dyn Transaction>> {
         // The rows of the host name their tenants themselves.
         let tenant = Arc::from(DEFAULT_TENANT);
-        self.database.begin(Begin { mode, tenant, deadline: Instant::now() + TIME_MAX }).await
+        self.database
+            .begin(Begin { mode, tenant, deadline: Instant::now() + TIME_MAX, tag: None })
+            .await
     }
 }

@@ -60,7 +60,9 @@ mod wasi;
 mod work;
 
 pub use caplet_abi::interfaces::{self, Right};
-pub use caplet_abi::{Access, Asset, Description, Migration, Permission, Route, Transaction};
+pub use caplet_abi::{
+    Access, Asset, Description, Migration, Permission, Phase, Route, Transaction,
+};
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use description::{body_bytes_max, is_plugin_name};
 pub use digest::Digest;

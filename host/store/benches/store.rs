@@ -57,9 +57,7 @@ fn bed(n_rows: i64) -> Bed {
     let (store, database) = runtime.block_on(async {
         let store = Sqlite::open(Options::directory(directory.path())).unwrap();
         let database = store.open("bench", Limits::default()).await.unwrap();
-        let migration =
-            Migration { number: 1, name: "notes".into(), sql: SCHEMA.into(), postgres: None };
-        database.migrate(&[migration]).await.unwrap();
+        database.migrate(&[Migration::expand(1, "notes", SCHEMA)]).await.unwrap();
         for first in (0..n_rows).step_by(100) {
             let mut write = database.begin(begin(Mode::Write)).await.unwrap();
             for id in first..first + 100 {
@@ -73,7 +71,8 @@ fn bed(n_rows: i64) -> Bed {
 }
 
 fn begin(mode: Mode) -> Begin {
-    Begin { mode, tenant: Arc::from("acme"), deadline: Instant::now() + Duration::from_secs(60) }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    Begin { mode, tenant: Arc::from("acme"), deadline, tag: None }
 }
 
 fn row(id: i64) -> [Value; 3] {

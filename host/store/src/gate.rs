@@ -93,6 +93,32 @@ pub fn check_migration(sql: &str, limits: &Limits) -> Result<usize> {
     Ok(statements.len())
 }
 
+/// Checks the one statement of a backfill: it changes rows, and a `LIMIT` bounds how many.
+///
+/// # Errors
+/// As [`check`]. A backfill has no parameters.
+pub fn check_backfill(sql: &str, limits: &Limits) -> Result<()> {
+    let found = tokens::scan(sql, limits)?;
+    if found.has_placeholders() {
+        return invalid("a backfill has no parameters: it is for the rows of all tenants");
+    }
+    let is_bounded = found.has_limit();
+    let statements = parse(found.tokens)?;
+    let [statement] = statements.as_slice() else {
+        return invalid("a backfill is exactly one INSERT, UPDATE or DELETE");
+    };
+    if !check_rows(statement)? {
+        return invalid("a backfill is one INSERT, UPDATE or DELETE, and this changes nothing");
+    }
+    if !is_bounded {
+        return invalid(
+            "a backfill bounds the rows of one run, such as by \
+             `WHERE id IN (SELECT id FROM … WHERE … LIMIT 500)`",
+        );
+    }
+    Ok(())
+}
+
 fn parse(tokens: Vec<TokenWithSpan>) -> Result<Vec<Statement>> {
     Parser::new(&tokens::Portable)
         .with_recursion_limit(DEPTH_MAX * 2)

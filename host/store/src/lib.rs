@@ -7,6 +7,9 @@
 //! The map:
 //!
 //! - [`Store`], [`Database`], [`Transaction`]: what a backend implements, and nothing of any engine.
+//! - [`Migration`], [`Plan`], [`Trial`]: the schema's history, what of it is to be done, and what that
+//!   would do.
+//! - [`Tag`], [`Statements`]: what a generation of the plugin ran.
 //! - [`Value`], [`Rows`], [`JsonPage`], [`Error`], [`Limits`]: the same for every backend.
 //! - [`gate`]: which statements a plugin may run at all, decided by a parser.
 //! - [`json`]: rows as JSON bytes.
@@ -21,17 +24,17 @@
 //! let store = Sqlite::open(Options::temporary())?;
 //! let database = store.open("notes", Limits::default()).await?;
 //! database
-//!     .migrate(&[Migration {
-//!         number: 1,
-//!         name: "notes".into(),
-//!         sql: "CREATE TABLE notes (tenant TEXT NOT NULL, body TEXT NOT NULL)".into(),
-//!         postgres: None,
-//!     }])
+//!     .migrate(&[Migration::expand(
+//!         1,
+//!         "notes",
+//!         "CREATE TABLE notes (tenant TEXT NOT NULL, body TEXT NOT NULL)",
+//!     )])
 //!     .await?;
 //! let begin = Begin {
 //!     mode: Mode::Write,
 //!     tenant: Arc::from("acme"),
 //!     deadline: Instant::now() + Duration::from_secs(10),
+//!     tag: None,
 //! };
 //! let mut write = database.begin(begin).await?;
 //! let sql = "INSERT INTO notes (tenant, body) VALUES ($tenant, $1)";
@@ -50,16 +53,24 @@ pub mod gate;
 pub mod json;
 mod limits;
 mod migration;
+mod pace;
+mod plan;
 pub mod sqlite;
+mod statements;
+mod trial;
 mod value;
 
 pub use error::{Error, Result};
 pub use limits::Limits;
-pub use migration::{Migrated, Migration};
+pub use migration::{Backfilled, Migrated, Migration, Phase};
+pub use pace::Pace;
+pub use plan::{Pending, Plan, Recorded, State};
+pub use statements::{Statements, Tag};
+pub use trial::{Broken, TableChange, Trial, Tried};
 pub use value::{JsonPage, Rows, Value};
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -80,14 +91,91 @@ pub trait Store: Send + Sync + 'static {
 /// One plugin's database.
 #[async_trait]
 pub trait Database: Send + Sync + 'static {
-    /// Brings the schema up to date: applies those of `migrations` that have not been applied, in
-    /// ascending order, each in a transaction of its own together with its record.
+    /// Compares `migrations` with what was applied, and says what is to be done in which phase. Changes
+    /// nothing and waits for no writer.
+    ///
+    /// `serving` is the highest number that the oldest version knows which serves now, 0 when it has
+    /// no migrations; none when no version serves, and then everything runs in the expand phase. What
+    /// does not fit is in [`Plan::faults`].
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] and [`Error::Unavailable`] when the ledger cannot be read.
+    async fn plan(&self, migrations: &[Migration], serving: Option<u32>) -> Result<Plan>;
+
+    /// Runs what must be done before the new version serves. Steps that follow each other are one
+    /// transaction: when one fails, the schema is what it was, and the ledger says why. Without a
+    /// serving version each step is a transaction of its own, and those before a failed one stay.
+    ///
+    /// It must also be called before a version serves that is older than the schema: backfills which
+    /// that version does not know are then noted to run again when a later one comes.
+    ///
+    /// # Errors
+    /// [`Error::Migration`] with the number and the reason; [`Error::DiskFull`],
+    /// [`Error::Unavailable`], [`Error::Timeout`].
+    async fn expand(&self, plan: &Plan) -> Result<Migrated>;
+
+    /// Runs the first backfill that is not done once more, in a transaction of its own, and records
+    /// how far it is; none when all are done. The old version must have ended: what it writes later is
+    /// not filled.
+    ///
+    /// # Errors
+    /// As [`Self::expand`]; [`Error::Migration`] also when it was run [`Pace::runs_max`] times.
+    async fn backfill_step(&self, plan: &Plan, pace: &Pace) -> Result<Option<Backfilled>>;
+
+    /// Runs all backfills to their end, with pauses. Goes on where an earlier call was ended.
+    ///
+    /// # Errors
+    /// As [`Self::backfill_step`]; [`Error::Migration`] also when it took longer than
+    /// [`Pace::time_max`].
+    async fn backfill(&self, plan: &Plan, pace: &Pace) -> Result<Vec<Backfilled>> {
+        let end = Instant::now() + pace.time_max;
+        let mut found: Vec<Backfilled> = Vec::new();
+        while let Some(step) = self.backfill_step(plan, pace).await? {
+            let (number, is_done) = (step.number, step.is_done);
+            match found.last_mut().filter(|last| last.number == number) {
+                Some(last) => *last = step,
+                None => found.push(step),
+            }
+            if !is_done && Instant::now() >= end {
+                let max = pace.time_max;
+                let reason =
+                    format!("it was not done within {max:?}, and goes on when it is asked to");
+                return Err(plan::fault(number, reason));
+            }
+            tokio::time::sleep(if is_done { Duration::ZERO } else { pace.pause }).await;
+        }
+        Ok(found)
+    }
+
+    /// Runs the contract steps, all in one transaction. No version may serve any more that does not
+    /// know them.
+    ///
+    /// # Errors
+    /// As [`Self::expand`]; [`Error::Migration`] also when the phases before have not ended.
+    async fn contract(&self, plan: &Plan) -> Result<Migrated>;
+
+    /// Brings the schema up to date at once, for a plugin that serves nobody: applies those of
+    /// `migrations` that have not been applied, in ascending order, each in a transaction of its own
+    /// together with its record, whatever its phase.
     ///
     /// # Errors
     /// [`Error::Migration`] with the migration's number and reason: one that was applied before has
-    /// another text now, is missing from the list, or comes before an applied one; or a statement
-    /// failed, in which case that migration left nothing behind and earlier ones remain applied.
-    async fn migrate(&self, migrations: &[Migration]) -> Result<Migrated>;
+    /// another text now, is missing from the list, or comes before an applied one; a contract step of
+    /// a later version was applied; or a statement failed, in which case that migration left nothing
+    /// behind and earlier ones remain applied.
+    async fn migrate(&self, migrations: &[Migration]) -> Result<Migrated> {
+        let plan = self.plan(migrations, None).await?;
+        self.expand(&plan).await
+    }
+
+    /// The statements recorded under a tag: those that transactions with [`Begin::tag`] ran.
+    fn statements_of(&self, tag: Tag) -> Statements;
+
+    /// Records statements that were recorded before, such as before a restart.
+    fn restore_statements(&self, tag: Tag, texts: &[String]);
+
+    /// Forgets what was recorded under a tag, so that it can be given to another generation.
+    fn forget_statements(&self, tag: Tag);
 
     /// Begins the transaction of one invocation.
     ///
@@ -127,6 +215,8 @@ pub struct Begin {
     pub tenant: Arc<str>,
     /// When it must have ended: no statement runs beyond this, and no wait lasts longer.
     pub deadline: Instant,
+    /// Under which its statements are recorded; none: they are not.
+    pub tag: Option<Tag>,
 }
 
 /// Whether a transaction may write.

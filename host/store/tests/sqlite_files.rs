@@ -15,18 +15,14 @@ fn open(directory: &Path) -> Sqlite {
 
 async fn notes(store: &Sqlite) -> Arc<dyn Database> {
     let database = store.open("notes", Limits::default()).await.unwrap();
-    let migration = Migration {
-        number: 1,
-        name: "notes".to_owned(),
-        sql: "CREATE TABLE notes (id BIGINT PRIMARY KEY, body TEXT)".to_owned(),
-        postgres: None,
-    };
-    database.migrate(&[migration]).await.unwrap();
+    let sql = "CREATE TABLE notes (id BIGINT PRIMARY KEY, body TEXT)";
+    database.migrate(&[Migration::expand(1, "notes", sql)]).await.unwrap();
     database
 }
 
 fn begin(mode: Mode) -> Begin {
-    Begin { mode, tenant: Arc::from("acme"), deadline: Instant::now() + Duration::from_secs(60) }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    Begin { mode, tenant: Arc::from("acme"), deadline, tag: None }
 }
 
 async fn add(database: &Arc<dyn Database>, ids: std::ops::Range<i64>) {

@@ -212,6 +212,7 @@ impl TestHost {
             mode: Mode::Read,
             tenant: tenant.into(),
             deadline: Instant::now() + LOOK_TIME_MAX,
+            tag: None,
         };
         let mut snapshot =
             database.begin(begin).await.unwrap_or_else(|error| panic!("a snapshot: {error}"));

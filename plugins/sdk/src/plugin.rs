@@ -86,12 +86,31 @@ impl Plugin {
         routes.into_iter().fold(self, Self::route)
     }
 
-    /// Adds the next step of the schema's history. One that was released must never change.
+    /// Adds the next step of the schema's history, which the version before can live with. One that
+    /// was released must never change.
     #[must_use]
-    pub fn migration(mut self, number: u32, name: &str, sql: &str) -> Self {
+    pub fn migration(self, number: u32, name: &str, sql: &str) -> Self {
+        self.step(number, name, guest::Phase::Expand, sql)
+    }
+
+    /// Adds a step that fills what an earlier one made: one `INSERT`, `UPDATE` or `DELETE` with a
+    /// `LIMIT` in it, which the host runs again and again until it changes no row.
+    #[must_use]
+    pub fn backfill(self, number: u32, name: &str, sql: &str) -> Self {
+        self.step(number, name, guest::Phase::Backfill, sql)
+    }
+
+    /// Adds a step that the version before cannot live with: it runs when that one is gone for good.
+    #[must_use]
+    pub fn contract(self, number: u32, name: &str, sql: &str) -> Self {
+        self.step(number, name, guest::Phase::Contract, sql)
+    }
+
+    fn step(mut self, number: u32, name: &str, phase: guest::Phase, sql: &str) -> Self {
         self.migrations.push(guest::Migration {
             number,
             name: name.to_owned(),
+            phase,
             sql: sql.to_owned(),
             postgres: None,
         });

@@ -27,6 +27,15 @@ impl Scanned {
         self.uses_tenant || !self.numbers.is_empty()
     }
 
+    /// Whether the word `LIMIT` is anywhere in it.
+    pub(super) fn has_limit(&self) -> bool {
+        let is_limit = |token: &Token| {
+            matches!(token, Token::Word(word)
+                if word.keyword == Keyword::LIMIT && word.quote_style.is_none())
+        };
+        self.tokens.iter().any(|token| is_limit(&token.token))
+    }
+
     /// The highest parameter number.
     pub(super) fn n_parameters(&self) -> Result<usize> {
         match self.numbers.iter().position(|used| !used) {

@@ -17,7 +17,10 @@ use super::watchdog::Watchdog;
 use super::write::WriteTransaction;
 use super::writer::Writer;
 use super::{forget, host_tables, migrate, off_thread};
-use crate::{Begin, Database, Error, Migrated, Migration, Mode, Result, Transaction};
+use crate::{
+    Backfilled, Begin, Database, Error, Migrated, Migration, Mode, Pace, Plan, Result, Statements,
+    Tag, Transaction,
+};
 
 /// Every so many kept idempotency keys, expired ones are forgotten.
 const KEYS_BETWEEN_PURGES: u64 = 64;
@@ -106,12 +109,32 @@ pub(super) struct DatabaseHandle(pub(super) Arc<PluginDatabase>);
 
 #[async_trait]
 impl Database for DatabaseHandle {
-    async fn migrate(&self, migrations: &[Migration]) -> Result<Migrated> {
-        let database = &self.0;
-        let deadline = Instant::now() + database.place.limits.migration_time_max;
-        let lease = database.writer.acquire(deadline).await?.settle().await?;
-        let migrations = migrations.to_vec();
-        off_thread(move || migrate::run(lease.connection(), &migrations)).await?
+    async fn plan(&self, migrations: &[Migration], serving: Option<u32>) -> Result<Plan> {
+        migrate::plan(&self.0, migrations.to_vec(), serving).await
+    }
+
+    async fn expand(&self, plan: &Plan) -> Result<Migrated> {
+        migrate::expand(&self.0, plan).await
+    }
+
+    async fn backfill_step(&self, plan: &Plan, pace: &Pace) -> Result<Option<Backfilled>> {
+        migrate::step(&self.0, plan, pace).await
+    }
+
+    async fn contract(&self, plan: &Plan) -> Result<Migrated> {
+        migrate::contract(&self.0, plan).await
+    }
+
+    fn statements_of(&self, tag: Tag) -> Statements {
+        self.0.plans.statements_of(tag)
+    }
+
+    fn restore_statements(&self, tag: Tag, texts: &[String]) {
+        self.0.plans.restore_statements(tag, texts);
+    }
+
+    fn forget_statements(&self, tag: Tag) {
+        self.0.plans.forget_statements(tag);
     }
 
     async fn begin(&self, begin: Begin) -> Result<Box<dyn Transaction>> {

@@ -11,7 +11,7 @@ use super::fault::Fault;
 use crate::{Error, IdempotencyKey, Result};
 
 /// The form of the host's tables. A file with a higher number is of a later host.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 const CREATE: &str = "
     CREATE TABLE caplet_meta (
@@ -22,7 +22,12 @@ const CREATE: &str = "
         number INTEGER PRIMARY KEY,
         name TEXT NOT NULL,
         checksum BLOB NOT NULL,
-        applied_at_ms INTEGER NOT NULL
+        applied_at_ms INTEGER NOT NULL,
+        phase TEXT NOT NULL DEFAULT 'expand',
+        state TEXT NOT NULL DEFAULT 'applied',
+        n_rows INTEGER NOT NULL DEFAULT 0,
+        n_runs INTEGER NOT NULL DEFAULT 0,
+        failure TEXT
     );
     CREATE TABLE caplet_idempotency (
         tenant TEXT NOT NULL,
@@ -34,7 +39,18 @@ const CREATE: &str = "
         PRIMARY KEY (tenant, subject, operation, key)
     ) WITHOUT ROWID;
     CREATE INDEX caplet_idempotency_by_expiry ON caplet_idempotency (expires_at_ms);
-    INSERT INTO caplet_meta (name, value) VALUES ('format', 1);";
+    INSERT INTO caplet_meta (name, value) VALUES ('format', 2);";
+
+/// What a later format has that one did not: the step to each format from the one before.
+const STEPS: &[(i64, &str)] = &[(
+    2,
+    "ALTER TABLE caplet_migrations ADD COLUMN phase TEXT NOT NULL DEFAULT 'expand';
+    ALTER TABLE caplet_migrations ADD COLUMN state TEXT NOT NULL DEFAULT 'applied';
+    ALTER TABLE caplet_migrations ADD COLUMN n_rows INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE caplet_migrations ADD COLUMN n_runs INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE caplet_migrations ADD COLUMN failure TEXT;
+    UPDATE caplet_meta SET value = 2 WHERE name = 'format';",
+)];
 
 const RECALL: &str = "SELECT record FROM caplet_idempotency
     WHERE tenant = ?1 AND subject = ?2 AND operation = ?3 AND key = ?4 AND expires_at_ms > ?5";
@@ -53,7 +69,7 @@ const FORGET: &str = "DELETE FROM caplet_idempotency
 
 const EMPTY_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
-/// Makes the tables in an empty file and checks the format of any other.
+/// Makes the tables in an empty file, and brings those of an earlier host up to date.
 pub(super) fn prepare(connection: &Connection) -> Result<()> {
     let path = connection.path().display();
     match format(connection).map_err(Fault::into_error)? {
@@ -61,9 +77,9 @@ pub(super) fn prepare(connection: &Connection) -> Result<()> {
             "{path} has format {format} of a later host, this one knows up to {FORMAT}: upgrade the \
              host or restore a backup"
         ))),
-        Some(_) => Ok(()),
+        Some(format) => bring_up(connection, format).map_err(Fault::into_error),
         None if is_empty(connection).map_err(Fault::into_error)? => {
-            create(connection).map_err(Fault::into_error)
+            at_once(connection, CREATE).map_err(Fault::into_error)
         }
         None => Err(Error::Unavailable(format!(
             "{path} is a database of something else: move it away, or choose another data directory"
@@ -89,11 +105,15 @@ fn is_empty(connection: &Connection) -> Result<bool, Fault> {
         .map_err(|error| connection.fault(error))
 }
 
-fn create(connection: &Connection) -> Result<(), Fault> {
+fn bring_up(connection: &Connection, format: i64) -> Result<(), Fault> {
+    STEPS.iter().filter(|(to, _)| *to > format).try_for_each(|(_, sql)| at_once(connection, sql))
+}
+
+fn at_once(connection: &Connection, sql: &str) -> Result<(), Fault> {
     connection.host("BEGIN IMMEDIATE", [])?;
     let result = connection
         .raw()
-        .execute_batch(CREATE)
+        .execute_batch(sql)
         .map_err(|error| connection.fault(error))
         .and_then(|()| connection.host("COMMIT", []));
     if connection.is_in_transaction() {

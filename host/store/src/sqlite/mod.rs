@@ -6,7 +6,8 @@
 //! - `authorizer`, `budget`, `fault`: what SQLite may do, for how long, and what went wrong;
 //! - `statement`, `plans`: running one statement, and what is remembered of its text;
 //! - `readers`, `read`: snapshots; `writer`, `lease`, `batch`, `write`, `watchdog`: group commit;
-//! - `host_tables`, `forget`, `migrate`: the host's own tables, and the plugin's schema.
+//! - `host_tables`, `ledger`, `forget`: the host's own tables;
+//! - `migrate`: the plugin's schema.
 //!
 //! Statements run on the calling thread, because a list of twenty rows is done in the time a change
 //! of threads takes. None may stay there longer than `INLINE_TIME`; see `read` and `write` for
@@ -22,6 +23,7 @@ mod fault;
 mod forget;
 mod host_tables;
 mod lease;
+mod ledger;
 mod migrate;
 mod plans;
 mod read;

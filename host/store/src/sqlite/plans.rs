@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hashlink::LruCache;
@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 use super::fault::Fault;
 use crate::gate::{self, Checked};
 use crate::json::Plan;
-use crate::{Limits, Result};
+use crate::statements::Record;
+use crate::{Limits, Result, Statements, Tag};
 
 /// Texts that are remembered for one database.
 const TEXTS_MAX: usize = 500;
@@ -31,6 +32,8 @@ const QUICK_TIME_MAX: Duration = Duration::from_millis(1);
 pub(super) struct Prepared {
     pub(super) text: Arc<str>,
     pub(super) checked: Checked,
+    /// The tags under which it is recorded already, a bit each.
+    recorded: AtomicU64,
     /// Quick runs that are still missing until it is tried on the calling thread.
     n_quick_runs_left: AtomicU32,
     slots: OnceLock<Vec<Slot>>,
@@ -51,6 +54,7 @@ impl Prepared {
         Ok(Self {
             text: Arc::from(text),
             checked: gate::check(text, limits)?,
+            recorded: AtomicU64::new(0),
             n_quick_runs_left: AtomicU32::new(0),
             slots: OnceLock::new(),
             json: Mutex::new(None),
@@ -118,15 +122,45 @@ fn slot(name: Option<&str>) -> Result<Slot, Fault> {
 pub(super) struct Plans {
     limits: Limits,
     texts: Mutex<LruCache<Arc<str>, Arc<Prepared>>>,
+    record: Mutex<Record>,
 }
 
 impl Plans {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, texts: Mutex::new(LruCache::new(TEXTS_MAX)) }
+        Self { limits, texts: Mutex::new(LruCache::new(TEXTS_MAX)), record: Mutex::default() }
+    }
+
+    /// What is known about `text`, which is recorded under `tag`.
+    pub(super) async fn get(&self, text: &str, tag: Option<Tag>) -> Result<Arc<Prepared>> {
+        let prepared = self.find(text).await?;
+        if let Some(tag) = tag
+            && prepared.recorded.load(Ordering::Relaxed) & tag.bit() == 0
+        {
+            self.record.lock().add(&prepared.text, tag);
+            prepared.recorded.fetch_or(tag.bit(), Ordering::Relaxed);
+        }
+        Ok(prepared)
+    }
+
+    pub(super) fn statements_of(&self, tag: Tag) -> Statements {
+        self.record.lock().statements_of(tag)
+    }
+
+    pub(super) fn restore_statements(&self, tag: Tag, texts: &[String]) {
+        let mut record = self.record.lock();
+        texts.iter().for_each(|text| record.add(&Arc::from(text.as_str()), tag));
+    }
+
+    pub(super) fn forget_statements(&self, tag: Tag) {
+        let mut record = self.record.lock();
+        record.forget(tag);
+        for (_, prepared) in self.texts.lock().iter() {
+            prepared.recorded.fetch_and(!tag.bit(), Ordering::Relaxed);
+        }
     }
 
     /// What is known about `text`, after a look through the gate for a new one.
-    pub(super) async fn get(&self, text: &str) -> Result<Arc<Prepared>> {
+    async fn find(&self, text: &str) -> Result<Arc<Prepared>> {
         if let Some(prepared) = self.texts.lock().get(text) {
             return Ok(Arc::clone(prepared));
         }

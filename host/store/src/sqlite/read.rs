@@ -30,7 +30,7 @@ impl ReadTransaction {
     async fn run(&mut self, text: &str, parameters: &[Value], shape: Shape) -> Result<Output> {
         self.check_alive()?;
         self.database.count_statement(&mut self.n_statements)?;
-        let prepared = self.database.plans.get(text).await?;
+        let prepared = self.database.plans.get(text, self.begin.tag).await?;
         if prepared.checked.writes {
             return Err(Error::ReadOnly);
         }

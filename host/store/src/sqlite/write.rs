@@ -40,7 +40,7 @@ impl WriteTransaction {
     async fn run(&mut self, text: &str, parameters: &[Value], shape: Shape) -> Result<Output> {
         self.database.count_statement(&mut self.n_statements)?;
         self.holding.put(self.take()?);
-        let prepared = self.database.plans.get(text).await?;
+        let prepared = self.database.plans.get(text, self.begin.tag).await?;
         let call = Call { prepared: &prepared, tenant: &self.begin.tenant, parameters, shape };
         statement::check(&call, &self.database.place.limits)?;
         let lease = self.take()?;

@@ -59,7 +59,7 @@ impl Ground {
 pub const NONE: [i64; 0] = [];
 
 pub fn migration(number: u32, sql: &str) -> Migration {
-    Migration { number, name: format!("step {number}"), sql: sql.to_owned(), postgres: None }
+    Migration::expand(number, format!("step {number}"), sql)
 }
 
 pub fn notes_migration() -> Migration {
@@ -116,7 +116,7 @@ pub fn begin(mode: Mode) -> Begin {
 }
 
 pub fn begin_within(mode: Mode, time: Duration) -> Begin {
-    Begin { mode, tenant: Arc::from("acme"), deadline: Instant::now() + time }
+    Begin { mode, tenant: Arc::from("acme"), deadline: Instant::now() + time, tag: None }
 }
 
 pub async fn insert(transaction: &mut dyn Transaction, id: i64) -> Result<u64> {
