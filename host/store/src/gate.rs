@@ -18,6 +18,7 @@ mod clauses;
 mod expressions;
 mod schema;
 mod tokens;
+mod written;
 
 use std::ops::ControlFlow;
 
@@ -28,6 +29,7 @@ use sqlparser::tokenizer::TokenWithSpan;
 use crate::{Error, Limits, Result};
 
 pub use expressions::FUNCTIONS;
+pub(crate) use written::{Written, written};
 
 const ONE_STATEMENT: &str = "write exactly one statement, without a second one after `;`";
 
@@ -117,6 +119,11 @@ pub fn check_backfill(sql: &str, limits: &Limits) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The statements of a text that passed [`check`] before; none of one that does not.
+fn parse_known(statement: &str, limits: &Limits) -> Vec<Statement> {
+    tokens::scan(statement, limits).and_then(|found| parse(found.tokens)).unwrap_or_default()
 }
 
 fn parse(tokens: Vec<TokenWithSpan>) -> Result<Vec<Statement>> {

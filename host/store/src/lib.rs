@@ -102,6 +102,17 @@ pub trait Database: Send + Sync + 'static {
     /// [`Error::Timeout`] and [`Error::Unavailable`] when the ledger cannot be read.
     async fn plan(&self, migrations: &[Migration], serving: Option<u32>) -> Result<Plan>;
 
+    /// Runs all of the plan on a copy of the database, which is made while others read and write, and
+    /// removed afterwards. Says what each step did, and which of `old_statements`, those of the
+    /// version that serves, would fail after the expand phase. The database itself stays as it is.
+    ///
+    /// A step that fails is no error of this call: it is in [`Trial::failure`].
+    ///
+    /// # Errors
+    /// The first of [`Plan::faults`]; [`Error::Unavailable`] when there is no room for the copy;
+    /// [`Error::Timeout`] when making it took longer than [`Limits::trial_time_max`].
+    async fn trial(&self, plan: &Plan, old_statements: &[String]) -> Result<Trial>;
+
     /// Runs what must be done before the new version serves. Steps that follow each other are one
     /// transaction: when one fails, the schema is what it was, and the ledger says why. Without a
     /// serving version each step is a transaction of its own, and those before a failed one stay.

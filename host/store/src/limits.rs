@@ -23,6 +23,8 @@ pub struct Limits {
     pub idle_time_max: Duration,
     /// How long one migration may run.
     pub migration_time_max: Duration,
+    /// How long migrations may be tried on a copy, the copying included.
+    pub trial_time_max: Duration,
     /// How large the database may grow, in bytes.
     pub database_bytes_max: u64,
     /// How long an idempotency key is kept.
@@ -43,6 +45,7 @@ impl Default for Limits {
             statement_time_max: Duration::from_secs(1),
             idle_time_max: Duration::from_secs(2),
             migration_time_max: Duration::from_secs(300),
+            trial_time_max: Duration::from_secs(600),
             database_bytes_max: 1 << 30,
             idempotency_ttl: Duration::from_secs(24 * 3600),
             readers_max: 16,

@@ -75,7 +75,7 @@ backends! {
         migrations_are_applied_once_and_in_order,
         an_applied_migration_must_not_change,
         a_migration_must_not_come_before_an_applied_one,
-        an_older_plugin_is_refused_on_a_newer_schema,
+        an_older_plugin_opens_until_a_contract_step_has_run,
         a_failing_migration_leaves_nothing_behind,
         numbers_must_grow,
         migrations_cannot_touch_the_hosts_tables,

@@ -43,6 +43,8 @@ pub(super) struct Place {
     /// Kept locked, or kept at all, as long as anyone uses the file.
     pub(super) directory: Arc<Directory>,
     pub(super) limits: Limits,
+    /// Whether it is a copy that nobody will miss.
+    pub(super) is_copy: bool,
 }
 
 /// A connection with its role and its budget.
@@ -56,7 +58,7 @@ pub(super) struct Connection {
 impl Place {
     /// Whether commits must survive a power cut.
     pub(super) fn is_durable(&self) -> bool {
-        !self.directory.is_temporary()
+        !self.is_copy && !self.directory.is_temporary()
     }
 }
 

@@ -16,10 +16,10 @@ use super::statistics::Counters;
 use super::watchdog::Watchdog;
 use super::write::WriteTransaction;
 use super::writer::Writer;
-use super::{forget, host_tables, migrate, off_thread};
+use super::{forget, host_tables, migrate, off_thread, trial};
 use crate::{
     Backfilled, Begin, Database, Error, Migrated, Migration, Mode, Pace, Plan, Result, Statements,
-    Tag, Transaction,
+    Tag, Transaction, Trial,
 };
 
 /// Every so many kept idempotency keys, expired ones are forgotten.
@@ -32,6 +32,8 @@ pub(super) struct PluginDatabase {
     pub(super) writer: Arc<Writer>,
     pub(super) watchdog: Watchdog,
     pub(super) counters: Arc<Counters>,
+    /// Held by the one who tries migrations.
+    pub(super) trying: Arc<tokio::sync::Mutex<()>>,
     n_keys: AtomicU64,
     is_closed: AtomicBool,
     /// Held while the files are being closed.
@@ -57,6 +59,7 @@ impl PluginDatabase {
             writer: Arc::new(writer),
             watchdog: Watchdog::start(place.limits.idle_time_max, Arc::clone(&counters)),
             counters,
+            trying: Arc::default(),
             n_keys: AtomicU64::new(0),
             is_closed: AtomicBool::new(false),
             closing: tokio::sync::Mutex::new(()),
@@ -115,6 +118,10 @@ impl Database for DatabaseHandle {
 
     async fn expand(&self, plan: &Plan) -> Result<Migrated> {
         migrate::expand(&self.0, plan).await
+    }
+
+    async fn trial(&self, plan: &Plan, old_statements: &[String]) -> Result<Trial> {
+        trial::run(&self.0, plan, old_statements).await
     }
 
     async fn backfill_step(&self, plan: &Plan, pace: &Pace) -> Result<Option<Backfilled>> {

@@ -10,6 +10,12 @@ use crate::{Error, Result};
 /// The file whose lock stands for the folder; no plugin can have its name.
 const LOCK_NAME: &str = "store.lock";
 
+/// How the file ends on which a plugin's migrations are tried; no plugin can have its name.
+const COPY_ENDING: &str = ".trial.db";
+
+/// What SQLite puts beside a file.
+const COMPANIONS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
 /// A folder that this process uses alone.
 #[derive(Debug)]
 pub(super) struct Directory {
@@ -38,7 +44,11 @@ impl Directory {
             .open(&lock_path)
             .map_err(|error| failed("written", error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock, temporary: None }),
+            Ok(()) => {
+                let directory = Self { path: path.to_owned(), _lock: lock, temporary: None };
+                directory.remove_left_copies();
+                Ok(directory)
+            }
             Err(TryLockError::WouldBlock) => Err(Error::Unavailable(format!(
                 "{} is in use by another host, which holds {LOCK_NAME} in it: stop that host or \
                  choose another data directory",
@@ -61,6 +71,46 @@ impl Directory {
 
     pub(super) fn is_temporary(&self) -> bool {
         self.temporary.is_some()
+    }
+
+    /// The file on which a plugin's migrations are tried.
+    pub(super) fn copy_of(&self, plugin: &Path) -> PathBuf {
+        let name = plugin.file_stem().unwrap_or_default().to_string_lossy();
+        self.path.join(format!("{name}{COPY_ENDING}"))
+    }
+
+    /// Removes a database with what lies beside it.
+    pub(super) fn remove(path: &Path) {
+        for companion in COMPANIONS {
+            let mut path = path.as_os_str().to_owned();
+            path.push(companion);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(path = %path.display(), %error, "a copy cannot be removed");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What a host that crashed has left of its trials.
+    fn remove_left_copies(&self) {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let copies = names.filter_map(|name| {
+            let stem = name.split_once(COPY_ENDING)?.0.to_owned();
+            Some(self.path.join(stem + COPY_ENDING))
+        });
+        copies.for_each(|copy| Self::remove(&copy));
+    }
+
+    /// Bytes that this process may still write to the disk.
+    pub(super) fn free_bytes(&self) -> Result<u64> {
+        let found = rustix::fs::statvfs(&self.path).map_err(|error| {
+            let path = self.path.display();
+            Error::Unavailable(format!("the free space of {path} cannot be found out: {error}"))
+        })?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
     /// The file of a plugin's database.

@@ -7,7 +7,7 @@
 //! - `statement`, `plans`: running one statement, and what is remembered of its text;
 //! - `readers`, `read`: snapshots; `writer`, `lease`, `batch`, `write`, `watchdog`: group commit;
 //! - `host_tables`, `ledger`, `forget`: the host's own tables;
-//! - `migrate`: the plugin's schema.
+//! - `migrate`, `trial`: the plugin's schema.
 //!
 //! Statements run on the calling thread, because a list of twenty rows is done in the time a change
 //! of threads takes. None may stay there longer than `INLINE_TIME`; see `read` and `write` for
@@ -30,6 +30,7 @@ mod read;
 mod readers;
 mod statement;
 mod statistics;
+mod trial;
 mod watchdog;
 mod write;
 mod writer;
@@ -133,8 +134,12 @@ impl Store for Sqlite {
             return Ok(Arc::new(DatabaseHandle(database)));
         }
         let directory = &self.shared.directory;
-        let place =
-            Place { path: directory.file(plugin), directory: Arc::clone(directory), limits };
+        let place = Place {
+            path: directory.file(plugin),
+            directory: Arc::clone(directory),
+            limits,
+            is_copy: false,
+        };
         let database = PluginDatabase::open(place, Arc::clone(&self.shared.counters)).await?;
         *known = Arc::downgrade(&database);
         Ok(Arc::new(DatabaseHandle(database)))

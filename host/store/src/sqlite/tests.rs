@@ -17,7 +17,8 @@ use crate::IdempotencyKey;
 
 fn place(limits: Limits) -> Arc<Place> {
     let directory = Directory::temporary().unwrap();
-    Arc::new(Place { path: directory.file("test"), directory: Arc::new(directory), limits })
+    let path = directory.file("test");
+    Arc::new(Place { path, directory: Arc::new(directory), limits, is_copy: false })
 }
 
 fn connection(place: &Arc<Place>) -> Connection {

@@ -1,6 +1,6 @@
 //! The schema's history.
 
-use caplet_store::{Error, Migrated};
+use caplet_store::{Error, Migrated, Phase};
 
 use super::*;
 
@@ -57,14 +57,21 @@ pub async fn a_migration_must_not_come_before_an_applied_one(ground: &Ground) {
     assert!(columns(&database, "b").await.is_err());
 }
 
-pub async fn an_older_plugin_is_refused_on_a_newer_schema(ground: &Ground) {
+pub async fn an_older_plugin_opens_until_a_contract_step_has_run(ground: &Ground) {
     let database = open(ground).await;
     let first = migration(1, "CREATE TABLE a (x TEXT)");
     let second = migration(2, "CREATE TABLE b (x TEXT)");
     database.migrate(&[first.clone(), second.clone()]).await.unwrap();
-    for list in [vec![first], vec![second], vec![]] {
-        let (_, reason) = refusal(database.migrate(&list).await);
-        assert!(reason.contains("later version"), "{reason}");
+    let older = database.migrate(std::slice::from_ref(&first)).await.unwrap();
+    assert_eq!(older, Migrated { applied: vec![], schema_version: 2 });
+    assert_eq!(database.plan(&[], None).await.unwrap().ahead, [1, 2]);
+    let (number, reason) = refusal(database.migrate(std::slice::from_ref(&second)).await);
+    assert!(number == 1 && reason.contains("put it back"), "{number} {reason}");
+    let third = migration(3, "DROP TABLE a").in_phase(Phase::Contract);
+    database.migrate(&[first.clone(), second.clone(), third]).await.unwrap();
+    for list in [vec![first.clone(), second], vec![first], vec![]] {
+        let (number, reason) = refusal(database.migrate(&list).await);
+        assert!(number == 3 && reason.contains("later version"), "{number} {reason}");
     }
 }
 
