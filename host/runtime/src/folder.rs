@@ -6,7 +6,7 @@
 //! calls. A file is read once it has kept its size and time for one look, so that a copy in progress
 //! is left alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,8 +14,12 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::load::Step;
+use crate::digest::Digest;
+use crate::lifecycle::{Change, ChangeKind, Difference, FileSource, Outcome};
 use crate::runtime::Runtime;
+
+/// Who changes plugins when their files change.
+const FOLDER: &str = "folder";
 
 /// Between two looks.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -63,7 +67,12 @@ impl Runtime {
         std::fs::read_dir(&folder)?;
         let files = Arc::new(Mutex::new(BTreeMap::new()));
         let (done, scanned) = watch::channel(false);
-        let look = Look { folder, files: files.clone(), inner: Arc::downgrade(&self.inner) };
+        let look = Look {
+            folder,
+            files: files.clone(),
+            known: Mutex::default(),
+            inner: Arc::downgrade(&self.inner),
+        };
         let looking = tokio::spawn(look.run(done));
         Ok(Folder { files, scanned, looking })
     }
@@ -102,14 +111,25 @@ impl Drop for Folder {
     }
 }
 
+/// What was read in a file before the host was started.
+struct Known {
+    name: String,
+    digest: String,
+}
+
 struct Look {
     folder: PathBuf,
+    /// By file; an entry is taken out when its file is looked at for the first time.
+    known: Mutex<HashMap<String, Known>>,
     files: Arc<Mutex<BTreeMap<PathBuf, File>>>,
     inner: std::sync::Weak<crate::runtime::Inner>,
 }
 
 impl Look {
     async fn run(self, done: watch::Sender<bool>) {
+        if let Some(inner) = self.inner.upgrade() {
+            self.begin(&Runtime { inner }).await;
+        }
         // What is there at the beginning is not waited for: nobody is copying into a stopped host.
         let mut settled_at_once = true;
         while let Some(inner) = self.inner.upgrade() {
@@ -125,6 +145,18 @@ impl Look {
             done.send_replace(true);
             tokio::time::sleep(PERIOD).await;
         }
+    }
+
+    /// Brings back what served before, and removes the plugins whose files went meanwhile.
+    async fn begin(&self, runtime: &Runtime) {
+        let known = known_files(runtime).await;
+        for (file, plugin) in &known {
+            if !self.folder.join(file).is_file() {
+                self.remove(runtime, &plugin.name, file).await;
+            }
+        }
+        *self.known.lock() = known;
+        runtime.restore().await;
     }
 
     async fn look(&self, runtime: &Runtime, found: &BTreeMap<PathBuf, Stamp>, settled: bool) {
@@ -151,7 +183,7 @@ impl Look {
     }
 
     async fn remove_missing(&self, runtime: &Runtime, found: &BTreeMap<PathBuf, Stamp>) {
-        let missing: Vec<(PathBuf, Option<String>)> = {
+        let gone: Vec<(PathBuf, Option<String>)> = {
             let mut files = self.files.lock();
             let gone: Vec<PathBuf> =
                 files.keys().filter(|path| !found.contains_key(*path)).cloned().collect();
@@ -162,12 +194,20 @@ impl Look {
                 })
                 .collect()
         };
-        for (path, plugin) in missing {
+        for (path, plugin) in gone {
             if let Some(plugin) = plugin {
-                runtime.remove(&plugin).await;
-                tracing::info!(plugin, file = file_name(&path), "removed");
+                self.remove(runtime, &plugin, &file_name(&path)).await;
             }
             self.retry_refused();
+        }
+    }
+
+    /// Removes the plugin of a file that is gone.
+    async fn remove(&self, runtime: &Runtime, plugin: &str, file: &str) {
+        let kind = ChangeKind::Remove { plugin: plugin.to_owned(), file_is_gone: true };
+        match runtime.begin(Change::approved(kind, FOLDER)).outcome().await {
+            Ok(_) => tracing::info!(plugin, file, "removed"),
+            Err(error) => tracing::error!(plugin, file, "not removed: {error}"),
         }
     }
 
@@ -181,22 +221,17 @@ impl Look {
     }
 
     async fn load(&self, runtime: &Runtime, path: &Path, stamp: Stamp) {
+        let name = file_name(path);
         let loaded = self.try_load(runtime, path).await;
         let before = self.files.lock().get(path).and_then(|file| file.plugin.clone());
         let (plugin, error) = match loaded {
             Ok(plugin) => (Some(plugin), None),
             Err(reason) => (before.clone(), Some(reason)),
         };
-        if before.is_some() && before != plugin {
-            let old = before.as_deref().unwrap_or_default();
-            runtime.remove(old).await;
-            tracing::info!(
-                plugin = old,
-                file = file_name(path),
-                "removed: the file holds another plugin now"
-            );
+        if let Some(old) = before.as_deref().filter(|_| before != plugin) {
+            self.remove(runtime, old, &name).await;
         }
-        report(&file_name(path), plugin.as_deref(), error.as_deref());
+        report(&name, plugin.as_deref(), error.as_deref());
         if let Some(file) = self.files.lock().get_mut(path) {
             file.read = Some(stamp);
             file.plugin = plugin;
@@ -204,29 +239,49 @@ impl Look {
         }
     }
 
+    /// The plugin that the file serves now, or why its content was not loaded.
     async fn try_load(&self, runtime: &Runtime, path: &Path) -> Result<String, String> {
         let bytes_max = runtime.limits().component_bytes_max as u64;
         let metadata = tokio::fs::metadata(path).await.map_err(|error| error.to_string())?;
         if metadata.len() > bytes_max {
             return Err(format!("it has {} bytes, the limit is {bytes_max}", metadata.len()));
         }
-        let bytes = tokio::fs::read(path).await.map_err(|error| error.to_string())?;
-        let prepared = runtime.prepare(bytes).await.map_err(|error| error.to_string())?;
-        if let Some(other) = self.holder(prepared.name(), path) {
-            return Err(Step::name_taken(prepared.name(), &other).to_string());
+        let component = tokio::fs::read(path).await.map_err(|error| error.to_string())?;
+        let file = file_name(path);
+        let known = self.known.lock().remove(&file);
+        if let Some(plugin) = known.filter(|it| it.digest == Digest::of(&component).to_string()) {
+            return Ok(plugin.name);
         }
-        let generation = runtime.activate(prepared).await.map_err(|error| error.to_string())?;
-        Ok(generation.name().to_owned())
+        let kind = ChangeKind::Install { component, file: Some(FileSource { file }) };
+        let change = Change { kind, by: FOLDER.to_owned(), approved: false, dry_run: false };
+        let operation = runtime.begin(change);
+        let outcome = operation.outcome().await.map_err(|error| error.to_string())?;
+        let plugin = operation.progress().plugin.unwrap_or_default();
+        match outcome {
+            Outcome::Waiting(differences) => Err(waits(&plugin, &differences)),
+            _ => Ok(plugin),
+        }
     }
+}
 
-    /// The other file that serves the plugin of that name.
-    fn holder(&self, plugin: &str, path: &Path) -> Option<String> {
-        let files = self.files.lock();
-        let other = files.iter().find(|(other, file)| {
-            other.as_path() != path && file.plugin.as_deref() == Some(plugin)
-        });
-        other.map(|(other, _)| file_name(other))
-    }
+/// What to do about a file that waits for approval.
+fn waits(plugin: &str, differences: &[Difference]) -> String {
+    let texts: Vec<&str> = differences
+        .iter()
+        .filter(|difference| difference.needs_approval())
+        .map(|difference| difference.text.as_str())
+        .collect();
+    format!("it waits for approval, by `caplet approve {plugin}`: {}", texts.join("; "))
+}
+
+/// What the ledger says was read in each file last.
+async fn known_files(runtime: &Runtime) -> HashMap<String, Known> {
+    let plugins = runtime.plugins().await.unwrap_or_else(|error| {
+        tracing::error!(%error, "what was read in the plugin folder before cannot be looked up");
+        Vec::new()
+    });
+    let plugins = plugins.into_iter().filter(|plugin| !plugin.file.is_empty());
+    plugins.map(|it| (it.file, Known { name: it.name, digest: it.file_digest })).collect()
 }
 
 fn report(file: &str, plugin: Option<&str>, error: Option<&str>) {

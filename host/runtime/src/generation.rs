@@ -21,7 +21,10 @@ use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
 use crate::instance::{Instance, Template, WarmInstances, asks_for_retry};
 use crate::invocation::{Answer, Call, Invocation};
+use crate::lifecycle::scores::Scores;
 use crate::limits::Limits;
+use crate::load::{LoadError, Step};
+use crate::options::PluginOptions;
 use crate::request::Routed;
 use crate::routes::{RouteId, RouteMatch};
 use crate::subject_data::Holding;
@@ -37,10 +40,13 @@ const FAILING_AFTER: u32 = 3;
 
 /// One generation of one plugin.
 pub struct Generation {
+    pub(crate) number: u32,
     pub(crate) checked: Checked,
     pub(crate) holdings: Vec<Holding>,
     pub(crate) digest: Digest,
     pub(crate) inspection: Inspection,
+    /// What the operator had set for the plugin when it was prepared.
+    pub(crate) options: PluginOptions,
     pub(crate) context: Arc<Context>,
     pub(crate) template: Template,
     pub(crate) instances: WarmInstances,
@@ -48,6 +54,7 @@ pub struct Generation {
     pub(crate) in_flight: InFlight,
     /// Invocations since the last one that was answered, of those that failed by the plugin's fault.
     pub(crate) n_failures_in_a_row: AtomicU32,
+    pub(crate) scores: Scores,
 }
 
 impl Generation {
@@ -55,6 +62,12 @@ impl Generation {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.checked.description.name
+    }
+
+    /// Its place in the plugin's history, from 1.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// The plugin's version.
@@ -234,6 +247,29 @@ impl Generation {
         Ok(instance)
     }
 
+    /// Starts instances before there are requests for them.
+    ///
+    /// # Errors
+    /// Why the plugin does not start. That the host has no instances left is no reason.
+    pub(crate) async fn warm(&self, n_instances: usize) -> Result<(), LoadError> {
+        for _ in 0..n_instances {
+            match self.start().await {
+                Ok(instance) => self.instances.put_back(instance),
+                Err(Fault::Busy(_)) => break,
+                Err(fault) => {
+                    let reason = format!("the plugin {fault}");
+                    return Err(Step::Warm.failed(Some(self.name()), vec![reason]));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the plugin whether it is well, if it answers to that.
+    pub(crate) async fn check_health(&self) -> Result<(), LoadError> {
+        Ok(())
+    }
+
     async fn start(&self) -> Result<Instance, Fault> {
         let limits = self.limits();
         let cpu_budget = Duration::from_millis(limits.cpu_ms_max);
@@ -263,6 +299,11 @@ impl Generation {
         let metrics = &self.context.metrics;
         metrics.finished(wall, usage);
         self.watch_health(outcome);
+        let is_bad = match outcome {
+            Ok(outcome) => W::is_bad(outcome),
+            Err(fault) => fault.is_plugin_fault(),
+        };
+        self.scores.count(is_bad, wall);
         let outcome = match outcome {
             Ok(outcome) if W::commits(outcome) => {
                 metrics.ok.inc();

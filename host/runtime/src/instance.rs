@@ -247,7 +247,7 @@ impl Drop for Alive {
 }
 
 /// Whether instances are used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reuse {
     /// An instance serves many invocations, one after the other.
@@ -284,6 +284,11 @@ impl WarmInstances {
             instance.rest();
             self.idle.lock().push(instance);
         }
+    }
+
+    /// How many wait.
+    pub(crate) fn n_idle(&self) -> usize {
+        self.idle.lock().len()
     }
 
     /// Drops those that nobody used for `idle_time_max`.

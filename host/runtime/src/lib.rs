@@ -8,6 +8,7 @@
 //!
 //! - [`Options`] → [`Runtime`]; `folder` follows the plugin folder; `load` turns bytes into a
 //!   [`Generation`] by way of `cache`, `inspect`, `description`, `routes`, `openapi`, `settings`.
+//! - `lifecycle` changes what serves: install, upgrade, rollback, and what follows.
 //! - `generation` is the way of an invocation: `admission` → `instance` → the guest → commit;
 //!   `work` is what the kinds of invocation have in common: `request` (with `answer` and
 //!   `idempotency`) and `subject_data`. `detached` lets a call outlive its caller.
@@ -39,6 +40,7 @@ mod in_flight;
 mod inspect;
 mod instance;
 mod invocation;
+mod lifecycle;
 mod limits;
 mod load;
 mod log;
@@ -76,6 +78,11 @@ pub use identity::{Authorizer, DEFAULT_TENANT, Identity, Kind, RolePermissions};
 pub use inspect::Inspection;
 pub use instance::Reuse;
 pub use invocation::{Answer, Call};
+pub use lifecycle::{
+    Change, ChangeKind, Difference, Effect, FileSource, GenerationRecord, Kind as GenerationKind,
+    Operation, Outcome, Plan, PluginRecord, Presence, Progress, State as GenerationState,
+    StepProgress, UpgradeOptions,
+};
 pub use limits::Limits;
 pub use load::{LoadError, Prepared, Step};
 pub use options::{Options, PluginOptions};

@@ -21,6 +21,7 @@ use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
 use crate::instance::{Instance, Template, WarmInstances};
 use crate::invocation::Invocation;
+use crate::lifecycle::scores::Scores;
 use crate::limits::Limits;
 use crate::log::LogGate;
 use crate::options::PluginOptions;
@@ -59,10 +60,51 @@ pub enum Step {
     Check,
     /// Checking the operator's settings against its schema.
     Configure,
-    /// Bringing its database up to date.
-    Migrate,
+    /// Comparing it with what serves, and writing it down.
+    Compare,
+    /// Trying its migrations on a copy of the data.
+    Trial,
+    /// Giving the data what it needs, in a way that the version before can live with.
+    Expand,
+    /// Starting its first instances.
+    Warm,
+    /// Asking it whether it is well.
+    Health,
     /// Taking its place in the route table.
-    Activate,
+    Swap,
+    /// Letting the invocations of the generation before end.
+    Drain,
+    /// Filling in what the data of before lack, part by part.
+    Backfill,
+    /// Watching whether it does worse than the generation before.
+    Watch,
+    /// Giving up the shape of the data that only the generation before needed.
+    Contract,
+}
+
+impl Step {
+    /// The word for it in logs and answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Compile => "compile",
+            Self::Match => "match",
+            Self::Grant => "grant",
+            Self::Describe => "describe",
+            Self::Check => "check",
+            Self::Configure => "configure",
+            Self::Compare => "compare",
+            Self::Trial => "trial",
+            Self::Expand => "expand",
+            Self::Warm => "warm",
+            Self::Health => "health",
+            Self::Swap => "swap",
+            Self::Drain => "drain",
+            Self::Backfill => "backfill",
+            Self::Watch => "watch",
+            Self::Contract => "contract",
+        }
+    }
 }
 
 impl std::fmt::Display for Step {
@@ -74,8 +116,16 @@ impl std::fmt::Display for Step {
             Self::Describe => "describing itself failed",
             Self::Check => "its description is refused",
             Self::Configure => "its settings are refused",
-            Self::Migrate => "its database cannot be brought up to date",
-            Self::Activate => "cannot be activated",
+            Self::Compare => "cannot be changed now",
+            Self::Trial => "its migrations failed on a copy of the data",
+            Self::Expand => "its database cannot be brought up to date",
+            Self::Warm => "it does not start",
+            Self::Health => "it says that it is not well",
+            Self::Swap => "cannot take its place",
+            Self::Drain => "the version before does not end",
+            Self::Backfill => "its data cannot be filled in",
+            Self::Watch => "it does worse than the version before",
+            Self::Contract => "the old shape of its data cannot be given up",
         })
     }
 }
@@ -173,9 +223,13 @@ pub(crate) async fn compile(
     }
 }
 
-/// Everything up to, and without, the first effect.
-pub(crate) async fn prepare(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Prepared, LoadError> {
-    let (digest, component) = compile(inner, bytes).await?;
+/// Asks a compiled component what it is, and checks all of it against `options`, or those that the
+/// operator has set for the plugin. Nothing has an effect.
+pub(crate) async fn examine(
+    inner: &Arc<Inner>,
+    (digest, component): (Digest, Component),
+    options: Option<PluginOptions>,
+) -> Result<Prepared, LoadError> {
     let inspection = Inspection::of(&inner.engine, &component, &inner.interfaces);
     let mismatches = inspection.mismatches();
     if !mismatches.is_empty() {
@@ -188,7 +242,7 @@ pub(crate) async fn prepare(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Prepar
         .map_err(|error| Step::Match.failed(None, vec![format!("{error:#}")]))?;
     let description = describe(inner, &template).await?;
     let name = description.name.clone();
-    let options = inner.plugins.get(&name).cloned().unwrap_or_default();
+    let options = options.or_else(|| inner.plugins.get(&name).cloned()).unwrap_or_default();
     let limits = options
         .limits(&inner.limits)
         .map_err(|reason| Step::Configure.failed(Some(&name), vec![reason]))?;
@@ -276,46 +330,69 @@ fn missing_grants(
         .collect()
 }
 
-/// Opens and migrates the database of a prepared plugin and makes it a generation.
-pub(crate) async fn complete(
+/// Makes a prepared plugin over its database a generation.
+pub(crate) fn build(
     inner: &Arc<Inner>,
-    prepared: Prepared,
-) -> Result<Generation, LoadError> {
+    (prepared, number): (Prepared, u32),
+    database: Option<Arc<dyn Database>>,
+) -> Generation {
     let name = prepared.name().to_owned();
-    let database = open_database(inner, &prepared)
-        .await
-        .map_err(|error| Step::Migrate.failed(Some(&name), vec![error.to_string()]))?;
     let Prepared { checked, holdings, digest, inspection, settings, limits, options, template } =
         prepared;
-    Ok(Generation {
+    Generation {
+        number,
         instances: WarmInstances::new(options.instances, limits.reuse_max),
         admission: Admission::new(&limits),
         in_flight: InFlight::clone(&inner.in_flight),
         n_failures_in_a_row: AtomicU32::new(0),
+        scores: Scores::default(),
         context: inner.context(&name, limits, settings, database),
         checked,
         holdings,
         digest,
         inspection,
+        options,
         template,
-    })
+    }
 }
 
-async fn open_database(
+/// Opens the database of a prepared plugin and brings it as far as the plugin needs it.
+pub(crate) async fn open_database(
     inner: &Arc<Inner>,
     prepared: &Prepared,
-) -> caplet_store::Result<Option<Arc<dyn Database>>> {
+) -> Result<Option<Arc<dyn Database>>, LoadError> {
     let migrations = &prepared.checked.description.migrations;
     if migrations.is_empty() && !prepared.inspection.asks_for("sql") {
         return Ok(None);
     }
-    let database = inner.store.open(prepared.name(), prepared.limits.store()).await?;
+    let failed = |error: caplet_store::Error| {
+        Step::Expand.failed(Some(prepared.name()), vec![error.to_string()])
+    };
+    let database =
+        inner.store.open(prepared.name(), prepared.limits.store()).await.map_err(failed)?;
     let migrations: Vec<_> = migrations.iter().cloned().map(Into::into).collect();
-    let migrated = database.migrate(&migrations).await?;
+    let migrated = database.migrate(&migrations).await.map_err(failed)?;
     if !migrated.applied.is_empty() {
         tracing::info!(plugin = prepared.name(), applied = ?migrated.applied, "migrated");
     }
     Ok(Some(database))
+}
+
+/// What migrations of a prepared plugin would run, in words.
+pub(crate) async fn plan(
+    _inner: &Arc<Inner>,
+    prepared: &Prepared,
+) -> Result<Vec<String>, LoadError> {
+    Ok(prepared.description().migrations.iter().map(|it| it.name.clone()).collect())
+}
+
+/// Gives the data of a generation the shape that it alone needs.
+pub(crate) async fn finish_migrations(
+    _inner: &Arc<Inner>,
+    _operation: &crate::lifecycle::Operation,
+    _generation: &Generation,
+) -> Result<(), String> {
+    Ok(())
 }
 
 impl Inner {

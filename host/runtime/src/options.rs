@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use caplet_store::Store;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::{Clock, SystemClock};
@@ -14,6 +14,7 @@ use crate::engine::EngineOptions;
 use crate::host_interface::HostInterface;
 use crate::identity::{Authorizer, RolePermissions};
 use crate::instance::Reuse;
+use crate::lifecycle::UpgradeOptions;
 use crate::limits::Limits;
 
 /// What a runtime is started with. [`Options::new`] gives the defaults.
@@ -22,6 +23,11 @@ pub struct Options {
     pub store: Arc<dyn Store>,
     /// Where compiled code is kept; none compiles at each load.
     pub cache: Option<PathBuf>,
+    /// Where the components of all generations are kept, so that they are there after a restart;
+    /// none keeps them as long as the host lives.
+    pub components: Option<PathBuf>,
+    /// How changes of plugins are followed up.
+    pub upgrade: UpgradeOptions,
     /// The size of the engine's pool.
     pub engine: EngineOptions,
     /// The limits of every plugin.
@@ -48,6 +54,8 @@ impl Options {
         Self {
             store,
             cache: None,
+            components: None,
+            upgrade: UpgradeOptions::default(),
             engine: EngineOptions::default(),
             limits: Limits::default(),
             plugins: BTreeMap::new(),
@@ -61,7 +69,7 @@ impl Options {
 }
 
 /// What an operator sets for one plugin.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginOptions {
     /// Its settings, checked against the plugin's own schema.

@@ -72,6 +72,10 @@ impl Work for Routed {
         }
     }
 
+    fn is_bad(answer: &Answer) -> bool {
+        answer.status.is_server_error()
+    }
+
     fn commits(answer: &Answer) -> bool {
         answer.status.as_u16() < 400
     }

@@ -25,8 +25,9 @@ use crate::host_interface::HostInterface;
 use crate::identity::Authorizer;
 use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
+use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
-use crate::load::{self, LoadError, Prepared, Shared, Step};
+use crate::load::{self, LoadError, Prepared, Shared};
 use crate::metrics::{Metrics, Observed};
 use crate::options::{Options, PluginOptions};
 
@@ -51,6 +52,16 @@ pub enum Error {
         "the compile cache `{path}` cannot be used: {reason}. Make the folder writable for this user"
     )]
     Cache {
+        /// The folder.
+        path: String,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// The folder of components cannot be used.
+    #[error(
+        "the components in `{path}` cannot be used: {reason}. Make the folder writable for this user"
+    )]
+    Components {
         /// The folder.
         path: String,
         /// What the system said.
@@ -105,7 +116,8 @@ pub(crate) struct Inner {
     pub(crate) shared: Mutex<HashMap<String, Shared>>,
     pub(crate) in_flight: InFlight,
     table: ArcSwap<Table>,
-    loading: tokio::sync::Mutex<()>,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) loading: tokio::sync::Mutex<()>,
 }
 
 /// A handle to a running runtime. Clones are the same runtime; it ends when the last one is dropped.
@@ -130,6 +142,12 @@ impl Options {
         });
         let cache = cache.transpose()?;
         let database = HostDatabase::open(&*self.store).await?;
+        let kept = self.components.as_deref();
+        let lifecycle = Lifecycle::open((database.clone(), self.clock.clone()), kept, self.upgrade)
+            .map_err(|reason| Error::Components {
+                path: kept.map(|path| path.display().to_string()).unwrap_or_default(),
+                reason,
+            })?;
         let runtime = Runtime {
             inner: Arc::new(Inner {
                 engine,
@@ -148,6 +166,7 @@ impl Options {
                 shared: Mutex::default(),
                 in_flight: InFlight::new(),
                 table: ArcSwap::default(),
+                lifecycle,
                 loading: tokio::sync::Mutex::default(),
             }),
         };
@@ -186,7 +205,8 @@ impl Runtime {
     /// # Errors
     /// Why it would not load.
     pub async fn prepare(&self, bytes: Vec<u8>) -> Result<Prepared, LoadError> {
-        load::prepare(&self.inner, bytes).await
+        let compiled = load::compile(&self.inner, bytes).await?;
+        load::examine(&self.inner, compiled, None).await
     }
 
     /// What a component imports and exports, also of one that could not be loaded.
@@ -198,41 +218,11 @@ impl Runtime {
         Ok(Inspection::of(&self.inner.engine, &component, &self.inner.interfaces))
     }
 
-    /// Loads a component: installs its plugin, or replaces the generation that serves now. Requests
-    /// in flight finish on the old one.
-    ///
-    /// # Errors
-    /// Why it was not loaded; what served before serves on.
-    pub async fn load(&self, bytes: Vec<u8>) -> Result<Arc<Generation>, LoadError> {
-        let prepared =
-            self.prepare(bytes).await.inspect_err(|_| self.inner.metrics.loaded(false))?;
-        self.activate(prepared).await
-    }
-
-    /// Opens and migrates the prepared plugin's database and puts it into the table.
-    ///
-    /// # Errors
-    /// Why it could not; what served before serves on.
-    pub async fn activate(&self, prepared: Prepared) -> Result<Arc<Generation>, LoadError> {
-        let _loading = self.inner.loading.lock().await;
-        let completed = load::complete(&self.inner, prepared).await;
-        self.inner.metrics.loaded(completed.is_ok());
-        let generation = Arc::new(completed?);
-        self.change(|plugins| {
-            plugins.insert(generation.name().to_owned(), generation.clone());
-        });
-        Ok(generation)
-    }
-
-    /// Takes a plugin out of the table. Requests in flight finish; its data stays.
-    /// Returns whether it was loaded.
-    pub async fn remove(&self, plugin: &str) -> bool {
-        let _loading = self.inner.loading.lock().await;
-        self.change(|plugins| plugins.remove(plugin).is_some())
-    }
-
     /// Puts a changed table in place of the current one. Callers hold `loading`.
-    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Arc<Generation>>) -> T) -> T {
+    pub(crate) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<String, Arc<Generation>>) -> T,
+    ) -> T {
         let table = self.inner.table.load();
         let mut plugins = table.plugins.clone();
         let outcome = change(&mut plugins);
@@ -307,13 +297,5 @@ impl Runtime {
                 }
             }
         });
-    }
-}
-
-impl Step {
-    /// The failure of taking a name that another file holds.
-    pub(crate) fn name_taken(plugin: &str, by: &str) -> LoadError {
-        let reason = format!("`{by}` serves this name already; remove one of the two files");
-        Self::Activate.failed(Some(plugin), vec![reason])
     }
 }

@@ -41,6 +41,11 @@ pub(crate) trait Work: Send + Sync + 'static {
         instance: &mut Instance,
     ) -> impl Future<Output = Result<Self::Outcome, Fault>> + Send;
 
+    /// Whether it tells of a fault of the plugin.
+    fn is_bad(_outcome: &Self::Outcome) -> bool {
+        false
+    }
+
     /// Whether what was written is kept.
     fn commits(outcome: &Self::Outcome) -> bool;
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use caplet_runtime::{EngineOptions, Limits, PluginOptions};
+use caplet_runtime::{EngineOptions, Limits, PluginOptions, UpgradeOptions};
 use serde::Deserialize;
 
 use crate::base::BasePath;
@@ -33,6 +33,8 @@ pub struct Config {
     /// From role to the permissions it grants: names such as `comments.moderate`, `comments.*` for
     /// all of a plugin's, `*` for all.
     pub roles: BTreeMap<String, Vec<String>>,
+    /// How upgrades and rollbacks of plugins are followed up.
+    pub upgrade: UpgradeOptions,
     /// What is set for single plugins, by the plugin's name.
     pub plugin: BTreeMap<String, PluginOptions>,
     /// Outside services, by the name under which they are served.

@@ -198,7 +198,9 @@ impl Builder {
         let authorizer = authorizer.unwrap_or_else(|| roles());
         let slow_call_ms = config.log.slow_call_ms;
         let options = Options {
+            components: data.as_ref().map(|data| data.join("components")),
             cache: cache.or_else(|| data.map(|data| data.join("cache"))),
+            upgrade: config.upgrade,
             limits: config.limits,
             plugins: config.plugin,
             taken_names: names_of_services(&config.services),
@@ -212,6 +214,10 @@ impl Builder {
         let runtime = options.start().await?;
         let api_keys = ApiKeys::open(runtime.database().clone()).await?;
         let folder = plugins.map(|path| follow(&runtime, path)).transpose()?;
+        if folder.is_none() {
+            // The folder does it itself, so that a host with many plugins answers meanwhile.
+            runtime.restore().await;
+        }
         let metrics = Metrics::new(runtime.metrics())?;
         let gateway = Gateway::new(config.services, runtime.metrics(), &clock)?;
         let identity_metrics = identity::metrics::Metrics::new(runtime.metrics())?;

@@ -1,10 +1,12 @@
 //! The admin API below `/admin/api`: what operators, the command line and consoles see and do. Every
 //! request needs the permission [`PERMISSION`]. An area of it is a module with its routes and handlers
-//! ([`keys`], [`plugins`], [`services`], [`subjects`]); what the areas share is here: the check of the
+//! ([`components`], [`keys`], [`operations`], [`plugins`], [`services`], [`subjects`]); what the areas share is here: the check of the
 //! caller, the reading of bodies, errors as problem documents, and the OpenAPI document that is made
 //! from the handlers.
 
+mod components;
 mod keys;
+mod operations;
 mod plugins;
 mod reject;
 mod services;
@@ -26,7 +28,7 @@ use crate::identity::credential::authenticate_patiently;
 use crate::problem::{Answered, Problem};
 use crate::request::Exchange;
 
-pub(crate) use reject::Json;
+pub(crate) use reject::{Json, Named};
 
 /// What a caller needs for all of the admin API.
 pub const PERMISSION: &str = "caplet.admin";
@@ -61,7 +63,9 @@ impl Admin {
     /// `host` is the host that the routes are about.
     pub(crate) fn new(host: Weak<Shared>) -> Self {
         let routes = OpenApiRouter::new()
+            .merge(components::routes())
             .merge(keys::routes())
+            .merge(operations::routes())
             .merge(plugins::routes())
             .merge(services::routes())
             .merge(subjects::routes());
@@ -93,8 +97,11 @@ where
 {
     let caller = authorize(exchange).await?;
     let host = exchange.host;
-    body::check_headers(&exchange.parts.headers, BODY_BYTES_MAX)?;
-    let body = body::read(body, BODY_BYTES_MAX, &host.http).await?;
+    let is_component = exchange.parts.uri.path().ends_with(components::PATH);
+    let bytes_max =
+        if is_component { host.runtime.limits().component_bytes_max } else { BODY_BYTES_MAX };
+    body::check_headers(&exchange.parts.headers, bytes_max)?;
+    let body = body::read(body, bytes_max, &host.http).await?;
     let mut request = Request::new(AxumBody::from(body));
     *request.method_mut() = exchange.parts.method.clone();
     *request.uri_mut() = exchange.parts.uri.clone();
@@ -116,4 +123,11 @@ async fn authorize(exchange: &Exchange<'_>) -> Result<Arc<Identity>, Problem> {
     } else {
         Err(Problem::permission_missing(PERMISSION))
     }
+}
+
+/// A time in Unix milliseconds as RFC 3339 has it, in UTC. Those of a clock that went mad are cut.
+fn time(unix_ms: u64) -> String {
+    let unix_ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+    let time = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX);
+    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }

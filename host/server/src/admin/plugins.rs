@@ -1,16 +1,32 @@
-//! `/admin/api/plugins`: what is loaded, what is not and why.
+//! `/admin/api/plugins`: what is loaded, what is not and why; and changes of what is loaded, each of
+//! which is an operation.
 
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::extract::State as Extracted;
-use serde::Serialize;
+use caplet_runtime::{
+    Change, ChangeKind, GenerationKind, GenerationRecord, GenerationState, Identity, Presence,
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Json, State};
+use super::operations::{self, Operation};
+use super::{Json, Named, State, time};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new()
+        .routes(routes!(list, install_plugin))
+        .routes(routes!(remove_plugin))
+        .routes(routes!(approve_plugin))
+        .routes(routes!(roll_back_plugin))
+        .routes(routes!(enable_plugin))
+        .routes(routes!(disable_plugin))
+        .routes(routes!(list_generations))
 }
 
 /// The plugins of this host.
@@ -18,6 +34,8 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 struct Plugins {
     /// Those that serve, by name.
     items: Vec<Plugin>,
+    /// Plugins that are installed and do not serve, by name.
+    disabled: Vec<String>,
     /// Files in the plugin folder that are not loaded.
     failed: Vec<FailedFile>,
 }
@@ -31,6 +49,8 @@ struct Plugin {
     title: String,
     /// The semantic version.
     version: String,
+    /// The number of the generation that serves, from 1.
+    generation: u32,
     /// The SHA-256 of the component, in hexadecimal digits.
     digest: String,
     /// The rights that it asks for.
@@ -52,11 +72,15 @@ struct FailedFile {
 #[utoipa::path(get, path = "/plugins", responses((status = 200, body = Plugins)))]
 async fn list(Extracted(state): Extracted<State>) -> Result<Json<Plugins>, Problem> {
     let host = state.host()?;
+    let known = host.runtime.plugins().await.map_err(|error| not_read(&error))?;
+    let disabled = known.into_iter().filter(|plugin| plugin.state == Presence::Disabled);
+    let disabled = disabled.map(|plugin| plugin.name).collect();
     let table = host.runtime.table();
     let items = table.iter().map(|generation| Plugin {
         name: generation.name().to_owned(),
         title: generation.description().title.clone(),
         version: generation.version().to_owned(),
+        generation: generation.number(),
         digest: generation.digest().to_string(),
         rights: generation.inspection().rights.iter().map(|it| it.name.to_owned()).collect(),
         database_bytes: generation.database_bytes(),
@@ -64,6 +88,193 @@ async fn list(Extracted(state): Extracted<State>) -> Result<Json<Plugins>, Probl
     let failed = host.failed_files().into_iter();
     Ok(Json(Plugins {
         items: items.collect(),
+        disabled,
         failed: failed.map(|(file, reason)| FailedFile { file, reason }).collect(),
     }))
+}
+
+/// A component that is to serve.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewPlugin {
+    /// The digest of a component that was brought.
+    component: String,
+    /// Agree to whatever grows the plugin's powers or breaks its callers.
+    #[serde(default)]
+    approve: bool,
+    /// Only tell what would change.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Which generation is to serve again.
+#[derive(Deserialize, Default, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct RollbackTarget {
+    /// Its number; the one that served before, when not given.
+    #[schema(minimum = 1)]
+    to: Option<u32>,
+}
+
+/// The generations of a plugin.
+#[derive(Serialize, ToSchema)]
+struct Generations {
+    /// The newest first; the oldest of very many are forgotten.
+    items: Vec<GenerationOfPlugin>,
+}
+
+/// A generation of a plugin.
+#[derive(Serialize, ToSchema)]
+struct GenerationOfPlugin {
+    /// Its number, from 1.
+    number: u32,
+    /// Its version.
+    version: String,
+    /// The SHA-256 of its component, in hexadecimal digits.
+    digest: String,
+    /// What brought it: `install`, `upgrade`, `rollback` or `configuration`.
+    #[schema(value_type = String)]
+    kind: GenerationKind,
+    /// What became of it: `preparing`, `waiting`, `active`, `superseded`, `rolled-back` or `refused`.
+    #[schema(value_type = String)]
+    state: GenerationState,
+    /// Why it was refused or rolled back, or what it waits for; else empty.
+    reason: String,
+    /// The rights that it asks for.
+    rights: Vec<String>,
+    /// Who brought it.
+    created_by: String,
+    /// When it was brought.
+    created_at: String,
+    /// When it began to take requests; null: never.
+    served_at: Option<String>,
+    /// When it ended; null: it did not.
+    ended_at: Option<String>,
+}
+
+type Begun = Result<(StatusCode, Json<Operation>), Problem>;
+
+/// Install a plugin, or upgrade it: the component that was brought is to serve.
+#[utoipa::path(post, path = "/plugins", request_body = NewPlugin,
+    responses((status = 202, body = Operation)))]
+async fn install_plugin(
+    Extracted(state): Extracted<State>,
+    Extension(caller): Extension<Arc<Identity>>,
+    body: Result<Json<NewPlugin>, Problem>,
+) -> Begun {
+    let Json(NewPlugin { component, approve, dry_run }) = body?;
+    let kept = state.host()?.runtime.kept_component(&component).await;
+    let component = kept.ok_or_else(|| {
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "body-invalid",
+            "`component` is no digest of a component that was brought to /admin/api/components.",
+        )
+    })?;
+    let kind = ChangeKind::Install { component, file: None };
+    begin(&state, Change { kind, by: caller.subject.clone(), approved: approve, dry_run })
+}
+
+/// Remove a plugin from service. Its data and its history stay.
+#[utoipa::path(delete, path = "/plugins/{name}", params(("name" = String, Path, description = "The plugin.")),
+    responses((status = 202, body = Operation)))]
+async fn remove_plugin(
+    Extracted(state): Extracted<State>,
+    Extension(caller): Extension<Arc<Identity>>,
+    Named(plugin): Named<String>,
+) -> Begun {
+    let kind = ChangeKind::Remove { plugin, file_is_gone: false };
+    begin(&state, Change::approved(kind, &caller.subject))
+}
+
+/// Agree to the generation that waits.
+#[utoipa::path(post, path = "/plugins/{name}/approve", params(("name" = String, Path, description = "The plugin.")),
+    responses((status = 202, body = Operation)))]
+async fn approve_plugin(
+    Extracted(state): Extracted<State>,
+    Extension(caller): Extension<Arc<Identity>>,
+    Named(plugin): Named<String>,
+) -> Begun {
+    begin(&state, Change::approved(ChangeKind::Approve { plugin }, &caller.subject))
+}
+
+/// Let an earlier generation serve again.
+#[utoipa::path(post, path = "/plugins/{name}/rollback", params(("name" = String, Path, description = "The plugin.")),
+    request_body = RollbackTarget, responses((status = 202, body = Operation)))]
+async fn roll_back_plugin(
+    Extracted(state): Extracted<State>,
+    Extension(caller): Extension<Arc<Identity>>,
+    Named(plugin): Named<String>,
+    body: Result<Json<RollbackTarget>, Problem>,
+) -> Begun {
+    let Json(RollbackTarget { to }) = body?;
+    begin(&state, Change::approved(ChangeKind::Rollback { plugin, to }, &caller.subject))
+}
+
+/// Let a disabled plugin serve again.
+#[utoipa::path(post, path = "/plugins/{name}/enable", params(("name" = String, Path, description = "The plugin.")),
+    responses((status = 202, body = Operation)))]
+async fn enable_plugin(
+    Extracted(state): Extracted<State>,
+    Extension(caller): Extension<Arc<Identity>>,
+    Named(plugin): Named<String>,
+) -> Begun {
+    begin(&state, Change::approved(ChangeKind::Enable { plugin }, &caller.subject))
+}
+
+/// Take a plugin out of service, also after a restart, until it is enabled.
+#[utoipa::path(post, path = "/plugins/{name}/disable", params(("name" = String, Path, description = "The plugin.")),
+    responses((status = 202, body = Operation)))]
+async fn disable_plugin(
+    Extracted(state): Extracted<State>,
+    Extension(caller): Extension<Arc<Identity>>,
+    Named(plugin): Named<String>,
+) -> Begun {
+    begin(&state, Change::approved(ChangeKind::Disable { plugin }, &caller.subject))
+}
+
+/// List what served a plugin, and what was refused.
+#[utoipa::path(get, path = "/plugins/{name}/generations", params(("name" = String, Path, description = "The plugin.")),
+    responses((status = 200, body = Generations)))]
+async fn list_generations(
+    Extracted(state): Extracted<State>,
+    Named(plugin): Named<String>,
+) -> Result<Json<Generations>, Problem> {
+    let history = state.host()?.runtime.history(&plugin).await.map_err(|error| not_read(&error))?;
+    if history.is_empty() {
+        return Err(Problem::not_found());
+    }
+    Ok(Json(Generations { items: history.into_iter().map(of_record).collect() }))
+}
+
+fn begin(state: &State, change: Change) -> Begun {
+    let host = state.host()?;
+    tracing::info!(
+        change = change.kind.name(),
+        by = change.by,
+        "a change of a plugin was asked for"
+    );
+    let operation = host.runtime.begin(change);
+    Ok((StatusCode::ACCEPTED, Json(operations::shown(&operation))))
+}
+
+fn of_record(record: GenerationRecord) -> GenerationOfPlugin {
+    GenerationOfPlugin {
+        number: record.number,
+        version: record.version,
+        digest: record.digest,
+        kind: record.kind,
+        state: record.state,
+        reason: record.reason,
+        rights: record.rights,
+        created_by: record.created_by,
+        created_at: time(record.created_ms),
+        served_at: record.served_ms.map(time),
+        ended_at: record.ended_ms.map(time),
+    }
+}
+
+fn not_read(error: &caplet_store::Error) -> Problem {
+    tracing::error!(%error, "what is known of the plugins cannot be read");
+    Problem::storage_unavailable()
 }

@@ -1,0 +1,204 @@
+//! What can be asked for.
+
+use std::sync::Arc;
+
+use crate::lifecycle::difference::Difference;
+use crate::lifecycle::history::{GenerationRecord, PluginRecord};
+use crate::lifecycle::operation::{Operation, Outcome};
+use crate::load::{LoadError, Step};
+use crate::runtime::Runtime;
+use crate::{Digest, Generation};
+
+/// A change of one plugin.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What is changed.
+    pub kind: ChangeKind,
+    /// Who wants it, for the history.
+    pub by: String,
+    /// Whether differences that grow the plugin's powers or break its callers are agreed to.
+    pub approved: bool,
+    /// Whether only to tell what would happen.
+    pub dry_run: bool,
+}
+
+/// What is changed.
+#[derive(Debug, Clone)]
+pub enum ChangeKind {
+    /// A component is to serve: it installs its plugin, or upgrades it.
+    Install {
+        /// The component.
+        component: Vec<u8>,
+        /// The file in the plugin folder that it was read from.
+        file: Option<FileSource>,
+    },
+    /// The component that waits is agreed to.
+    Approve {
+        /// The plugin.
+        plugin: String,
+    },
+    /// An earlier generation is to serve again.
+    Rollback {
+        /// The plugin.
+        plugin: String,
+        /// Its number; the one that served before, when not given.
+        to: Option<u32>,
+    },
+    /// A disabled plugin is to serve again.
+    Enable {
+        /// The plugin.
+        plugin: String,
+    },
+    /// The plugin is to take no requests, also after a restart.
+    Disable {
+        /// The plugin.
+        plugin: String,
+    },
+    /// The plugin is to be forgotten; its data and its history stay.
+    Remove {
+        /// The plugin.
+        plugin: String,
+        /// Whether the file is gone that it followed, so that one of the same content is news.
+        file_is_gone: bool,
+    },
+}
+
+/// A file in the plugin folder, as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSource {
+    /// Its name, without the folder.
+    pub file: String,
+}
+
+impl Change {
+    /// A change that is agreed to by whoever asks for it.
+    #[must_use]
+    pub fn approved(kind: ChangeKind, by: &str) -> Self {
+        Self { kind, by: by.to_owned(), approved: true, dry_run: false }
+    }
+}
+
+impl ChangeKind {
+    /// The word for it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Install { .. } => "install",
+            Self::Approve { .. } => "approve",
+            Self::Rollback { .. } => "rollback",
+            Self::Enable { .. } => "enable",
+            Self::Disable { .. } => "disable",
+            Self::Remove { .. } => "remove",
+        }
+    }
+}
+
+/// Who changes plugins when the application around the host does.
+const APPLICATION: &str = "application";
+
+impl Runtime {
+    /// Begins a change, which goes on by itself. Must be called within a tokio runtime.
+    pub fn begin(&self, change: Change) -> Arc<Operation> {
+        let operation =
+            self.inner.lifecycle.operations.begin(change.kind.name(), change.by.clone());
+        let (runtime, going_on) = (self.clone(), operation.clone());
+        tokio::spawn(async move {
+            let (changing, operation) = (runtime.clone(), going_on.clone());
+            let work = tokio::spawn(async move { changing.carry_out(&operation, change).await });
+            let outcome = work.await.unwrap_or_else(|panicked| {
+                let reason = format!("the host failed: {panicked}");
+                Err(Step::Compare.failed(None, vec![reason]))
+            });
+            runtime.inner.metrics.loaded(outcome.is_ok());
+            // A change that took effect has said so itself: something may follow it.
+            if going_on.progress().outcome.is_none() {
+                going_on.has(outcome, false);
+            }
+        });
+        operation
+    }
+
+    /// Loads a component: installs its plugin, or replaces the generation that serves now. Requests
+    /// in flight finish on the old one. Whatever differs is agreed to.
+    ///
+    /// # Errors
+    /// Why it was not loaded; what served before serves on.
+    pub async fn load(&self, component: Vec<u8>) -> Result<Arc<Generation>, LoadError> {
+        let plugin = Digest::of(&component);
+        let kind = ChangeKind::Install { component, file: None };
+        match self.begin(Change::approved(kind, APPLICATION)).outcome().await? {
+            Outcome::Serving(generation) => Ok(generation),
+            _ => {
+                let table = self.table();
+                let serving = table.iter().find(|generation| generation.digest() == plugin);
+                serving.cloned().ok_or_else(|| {
+                    let reason = "it is disabled; enable it first".to_owned();
+                    Step::Swap.failed(None, vec![reason])
+                })
+            }
+        }
+    }
+
+    /// Takes a plugin out of service. Requests in flight finish; its data stays.
+    /// Returns whether it was loaded.
+    pub async fn remove(&self, plugin: &str) -> bool {
+        let was_loaded = self.table().get(plugin).is_some();
+        let kind = ChangeKind::Remove { plugin: plugin.to_owned(), file_is_gone: true };
+        let removed = self.begin(Change::approved(kind, APPLICATION)).outcome().await;
+        was_loaded && removed.is_ok()
+    }
+
+    /// Keeps a component, so that it can be installed by its digest. What no generation uses is
+    /// forgotten when the host starts again.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn keep_component(&self, component: Vec<u8>) -> std::io::Result<Digest> {
+        let inner = self.inner.clone();
+        let keeping = tokio::task::spawn_blocking(move || {
+            let digest = Digest::of(&component);
+            inner.lifecycle.components.keep(&digest, &component).map(|()| digest)
+        });
+        keeping.await.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
+    }
+
+    /// The component of that digest, in hexadecimal digits, if it is kept.
+    pub async fn kept_component(&self, digest: &str) -> Option<Vec<u8>> {
+        let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let (inner, digest) = (self.inner.clone(), digest.to_owned());
+        let reading = tokio::task::spawn_blocking(move || inner.lifecycle.components.read(&digest));
+        if is_digest { reading.await.ok().and_then(Result::ok) } else { None }
+    }
+
+    /// An operation, while it goes on and for some time after.
+    #[must_use]
+    pub fn operation(&self, id: &str) -> Option<Arc<Operation>> {
+        self.inner.lifecycle.operations.get(id)
+    }
+
+    /// All plugins that were ever installed, by name.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn plugins(&self) -> caplet_store::Result<Vec<PluginRecord>> {
+        self.inner.lifecycle.ledger.plugins().await
+    }
+
+    /// The generations of a plugin, the newest first; the oldest of very many are forgotten.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn history(&self, plugin: &str) -> caplet_store::Result<Vec<GenerationRecord>> {
+        self.inner.lifecycle.ledger.generations(plugin).await
+    }
+}
+
+/// What waits for approval, in one line.
+pub(super) fn reason_to_wait(differences: &[Difference]) -> String {
+    let texts: Vec<&str> = differences
+        .iter()
+        .filter(|difference| difference.needs_approval())
+        .map(|difference| difference.text.as_str())
+        .collect();
+    texts.join("; ")
+}

@@ -1,0 +1,261 @@
+//! What the host remembers of plugins and their generations, in its own database. Knows rows and
+//! states; when they change is the pipeline's.
+//!
+//! Invariant: at most one generation of a plugin is `active`, and it is the one that `plugins` names.
+//! Both change in one transaction, which is the moment of the swap for whoever starts after a crash.
+
+use std::sync::Arc;
+
+use caplet_store::{Error, Result, Value};
+use serde::de::DeserializeOwned;
+
+use crate::clock::Clock;
+use crate::host_database::HostDatabase;
+use crate::lifecycle::history::{GenerationRecord, NewGeneration, PluginRecord, State};
+
+/// Generations of one plugin that are kept. Older ones that do not serve are forgotten.
+const KEPT_MAX: u32 = 50;
+
+/// How often a change is tried that the store rolls back for reasons of its own.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// The most rows in one answer.
+const ROWS_MAX: u32 = 1_000;
+
+const PLUGINS: &str = "SELECT name, generation, state, file, file_digest FROM plugins \
+    WHERE name > $1 ORDER BY name";
+
+const PLUGIN: &str =
+    "SELECT name, generation, state, file, file_digest FROM plugins WHERE name = $1";
+
+const GENERATIONS: &str = "SELECT number, digest, version, kind, rights AS \"rights:json\", \
+    options AS \"options:json\", state, reason, created_by, created_ms, served_ms, ended_ms, \
+    contracted_ms FROM generations WHERE plugin = $1 ORDER BY number DESC";
+
+const INSERT: &str = "INSERT INTO generations (plugin, number, digest, version, kind, rights, \
+    options, state, reason, created_by, created_ms) \
+    SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
+    FROM generations WHERE plugin = $1 RETURNING number";
+
+const END: &str = "UPDATE generations SET state = $3, reason = $4, ended_ms = $5 \
+    WHERE plugin = $1 AND number = $2";
+
+const SUPERSEDE: &str = "UPDATE generations SET state = $3, reason = $4, ended_ms = $5 \
+    WHERE plugin = $1 AND state = 'active' AND number <> $2";
+
+const ACTIVATE: &str = "UPDATE generations SET state = 'active', served_ms = $3 \
+    WHERE plugin = $1 AND number = $2";
+
+const OUTDATE: &str = "UPDATE generations SET state = 'refused', reason = 'a later one came', \
+    ended_ms = $3 WHERE plugin = $1 AND number <> $2 AND state = 'waiting'";
+
+const POINT: &str = "INSERT INTO plugins (name, generation, state, file, file_digest) \
+    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE SET \
+    generation = excluded.generation, state = excluded.state, file = excluded.file, \
+    file_digest = excluded.file_digest";
+
+const SET_STATE: &str = "UPDATE plugins SET state = $2 WHERE name = $1";
+
+const SET_FILE: &str = "UPDATE plugins SET file = $2, file_digest = $3 WHERE name = $1";
+
+const CONTRACTED: &str =
+    "UPDATE generations SET contracted_ms = $3 WHERE plugin = $1 AND number = $2";
+
+const PRUNE: &str = "DELETE FROM generations WHERE plugin = $1 \
+    AND number <= (SELECT MAX(number) FROM generations WHERE plugin = $1) - $2 \
+    AND state IN ('refused', 'rolled-back', 'superseded')";
+
+const UNFINISHED: &str = "UPDATE generations SET state = 'refused', \
+    reason = 'the host ended before it served', ended_ms = $1 WHERE state = 'preparing'";
+
+const DIGESTS: &str = "SELECT DISTINCT digest FROM generations WHERE digest > $1 ORDER BY digest";
+
+/// The rows of all plugins.
+pub(crate) struct Ledger {
+    database: HostDatabase,
+    clock: Arc<dyn Clock>,
+}
+
+/// A statement and its parameters.
+type Statement<'a> = (&'static str, &'a [Value]);
+
+/// Where a component came from: a file in the plugin folder, or elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// The file's name; empty for elsewhere.
+    pub(crate) file: String,
+    /// The digest of what was read there.
+    pub(crate) digest: String,
+}
+
+impl Ledger {
+    pub(crate) fn new(database: HostDatabase, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock }
+    }
+
+    /// All plugins that were ever installed, by name.
+    pub(crate) async fn plugins(&self) -> Result<Vec<PluginRecord>> {
+        let mut plugins: Vec<PluginRecord> = Vec::new();
+        loop {
+            let after = plugins.last().map(|last| last.name.clone()).unwrap_or_default();
+            let (page, more) = self.page(PLUGINS, &[text(&after)]).await?;
+            plugins.extend(page);
+            if !more {
+                return Ok(plugins);
+            }
+        }
+    }
+
+    /// One plugin, if it was ever installed.
+    pub(crate) async fn plugin(&self, plugin: &str) -> Result<Option<PluginRecord>> {
+        let (page, _) = self.page(PLUGIN, &[text(plugin)]).await?;
+        Ok(page.into_iter().next())
+    }
+
+    /// The generations of a plugin that are known, the newest first.
+    pub(crate) async fn generations(&self, plugin: &str) -> Result<Vec<GenerationRecord>> {
+        Ok(self.page(GENERATIONS, &[text(plugin)]).await?.0)
+    }
+
+    /// The digests of all generations that are known.
+    pub(crate) async fn digests(&self) -> Result<Vec<String>> {
+        let mut digests: Vec<String> = Vec::new();
+        loop {
+            let after = digests.last().cloned().unwrap_or_default();
+            let (page, more): (Vec<DigestRow>, bool) = self.page(DIGESTS, &[text(&after)]).await?;
+            digests.extend(page.into_iter().map(|row| row.digest));
+            if !more {
+                return Ok(digests);
+            }
+        }
+    }
+
+    /// Writes down a new generation and gives it its number.
+    pub(crate) async fn add(
+        &self,
+        plugin: &str,
+        new: &NewGeneration,
+        (state, reason): (State, &str),
+    ) -> Result<u32> {
+        let parameters = [
+            text(plugin),
+            text(&new.digest),
+            text(&new.version),
+            text(new.kind.name()),
+            text(&serde_json::Value::from(new.rights.as_slice()).to_string()),
+            text(&new.options.to_string()),
+            text(state.name()),
+            text(reason),
+            text(&new.created_by),
+            self.now(),
+        ];
+        let kept = [text(plugin), Value::Integer(i64::from(KEPT_MAX))];
+        let returned = self.write(&[(INSERT, &parameters), (PRUNE, &kept)]).await?;
+        match returned {
+            Some(Value::Integer(number)) => Ok(u32::try_from(number).unwrap_or(u32::MAX)),
+            _ => Err(Error::Unavailable("the host's database gave no number".to_owned())),
+        }
+    }
+
+    /// Notes the end of a generation that did not come to serve.
+    pub(crate) async fn refuse(&self, plugin: &str, number: u32, reason: &str) -> Result<()> {
+        let state = text(State::Refused.name());
+        let parameters = [text(plugin), number_of(number), state, text(reason), self.now()];
+        self.write(&[(END, &parameters)]).await.map(drop)
+    }
+
+    /// Makes a generation the one that serves, and ends the one that did, all at once. `ended` is what
+    /// becomes of that one, and why.
+    pub(crate) async fn activate(
+        &self,
+        plugin: &str,
+        number: u32,
+        (state, source): (&str, &Source),
+        ended: (State, &str),
+    ) -> Result<()> {
+        let (plugin, number) = (text(plugin), number_of(number));
+        let at = [plugin.clone(), number.clone(), self.now()];
+        let ended = [text(ended.0.name()), text(ended.1), self.now()];
+        let superseded = [&at[..2], &ended].concat();
+        let place = [plugin, number, text(state), text(&source.file), text(&source.digest)];
+        let changes: [Statement<'_>; 4] =
+            [(SUPERSEDE, &superseded), (ACTIVATE, &at), (OUTDATE, &at), (POINT, &place)];
+        self.write(&changes).await.map(drop)
+    }
+
+    /// Enables, disables or removes a plugin.
+    pub(crate) async fn set_state(&self, plugin: &str, state: &str) -> Result<()> {
+        let parameters = [text(plugin), text(state)];
+        self.write(&[(SET_STATE, &parameters)]).await.map(drop)
+    }
+
+    /// Notes what was read last in the file that a plugin follows.
+    pub(crate) async fn set_source(&self, plugin: &str, source: &Source) -> Result<()> {
+        let parameters = [text(plugin), text(&source.file), text(&source.digest)];
+        self.write(&[(SET_FILE, &parameters)]).await.map(drop)
+    }
+
+    /// Notes that the old shape of the data was given up for a generation.
+    pub(crate) async fn contracted(&self, plugin: &str, number: u32) -> Result<()> {
+        let parameters = [text(plugin), number_of(number), self.now()];
+        self.write(&[(CONTRACTED, &parameters)]).await.map(drop)
+    }
+
+    /// Ends what was being prepared when the host ended.
+    pub(crate) async fn end_unfinished(&self) -> Result<()> {
+        let parameters = [self.now()];
+        self.write(&[(UNFINISHED, &parameters)]).await.map(drop)
+    }
+
+    async fn page<T: DeserializeOwned>(
+        &self,
+        statement: &str,
+        parameters: &[Value],
+    ) -> Result<(Vec<T>, bool)> {
+        let mut snapshot = self.database.read().await?;
+        let page = snapshot.query_json(statement, parameters, ROWS_MAX).await?;
+        let rows = serde_json::from_slice(&page.items)
+            .map_err(|error| Error::Unavailable(format!("the host's database: {error}")))?;
+        Ok((rows, page.more))
+    }
+
+    /// One change in a transaction of its own, durable when this returns. Gives what the first statement
+    /// returned, if it returns something.
+    async fn write(&self, statements: &[Statement<'_>]) -> Result<Option<Value>> {
+        let mut attempt = 1;
+        loop {
+            match self.try_write(statements).await {
+                Err(Error::Retry(_)) if attempt < ATTEMPTS_MAX => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_write(&self, statements: &[Statement<'_>]) -> Result<Option<Value>> {
+        let mut transaction = self.database.write().await?;
+        let mut returned = None;
+        for (statement, parameters) in statements {
+            let rows = transaction.query(statement, parameters).await?;
+            returned = returned.or(rows.values.into_iter().next());
+        }
+        transaction.commit().await?;
+        Ok(returned)
+    }
+
+    fn now(&self) -> Value {
+        Value::Integer(i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX))
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct DigestRow {
+    digest: String,
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn number_of(number: u32) -> Value {
+    Value::Integer(i64::from(number))
+}

@@ -1,0 +1,159 @@
+//! The life of plugins: one way for every change, whoever asks for it (the plugin folder, the command
+//! line, the admin API, the application around the host).
+//!
+//! A change is an [`Operation`]. It brings a new [`Generation`](crate::Generation), step by step:
+//! compile, describe, compare with what serves, expand the data, warm, ask for its health, swap. Until
+//! the swap nothing that serves is touched, and a step that fails ends the operation. The swap is one
+//! transaction of the host's database and one atomic change of the route table. What follows is the
+//! aftermath: the old generation is drained, the new one is watched, and only then the data lose their
+//! old shape.
+//!
+//! - `change`: what can be asked for; `operation`: how far it is; `difference`: what needs approval.
+//! - `pipeline`: the way up to the swap; `aftermath`: what follows; `scores`: what it judges by.
+//! - `ledger`, `history`, `components`: what is remembered; `restore`: how a host starts from it.
+//!
+//! Invariant: one change of a plugin goes on at a time; the other is refused, and says which goes on.
+
+mod aftermath;
+mod change;
+mod components;
+mod difference;
+mod history;
+mod ledger;
+mod operation;
+mod pipeline;
+mod restore;
+pub(crate) mod scores;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde::Deserialize;
+
+use aftermath::Aftermath;
+use components::Components;
+use ledger::Ledger;
+use operation::Operations;
+
+use crate::clock::Clock;
+use crate::host_database::HostDatabase;
+use crate::load::{LoadError, Step};
+
+pub use change::{Change, ChangeKind, FileSource};
+pub use difference::{Difference, Effect};
+pub use history::{GenerationRecord, Kind, PluginRecord, Presence, State};
+pub use operation::{Operation, Outcome, Plan, Progress, StepProgress};
+
+/// How changes are followed up.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpgradeOptions {
+    /// How long a new generation is watched before the old shape of its data is given up, in
+    /// milliseconds; one that does worse than the old one is rolled back.
+    pub watch_ms: u64,
+    /// How long invocations of an old generation may go on, in milliseconds; then those that wait
+    /// for their turn are sent away, and the data keep their old shape.
+    pub drain_ms_max: u64,
+}
+
+impl Default for UpgradeOptions {
+    fn default() -> Self {
+        Self { watch_ms: 30_000, drain_ms_max: 30_000 }
+    }
+}
+
+impl UpgradeOptions {
+    fn watch_time(&self) -> Duration {
+        Duration::from_millis(self.watch_ms)
+    }
+
+    fn drain_time_max(&self) -> Duration {
+        Duration::from_millis(self.drain_ms_max)
+    }
+}
+
+/// What the host knows of the lives of its plugins.
+pub(crate) struct Lifecycle {
+    ledger: Ledger,
+    components: Components,
+    operations: Operations,
+    lives: Mutex<HashMap<String, Arc<Life>>>,
+    options: UpgradeOptions,
+}
+
+/// The life of one plugin.
+#[derive(Default)]
+struct Life {
+    /// Held while the plugin is changed; says by which operation.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    holder: Mutex<String>,
+    /// What goes on after the last change.
+    aftermath: Mutex<Option<Aftermath>>,
+}
+
+/// The right to change a plugin.
+struct Turn {
+    life: Arc<Life>,
+    _turn: tokio::sync::OwnedMutexGuard<()>,
+}
+
+impl Lifecycle {
+    pub(crate) fn open(
+        (database, clock): (HostDatabase, Arc<dyn Clock>),
+        folder: Option<&Path>,
+        options: UpgradeOptions,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            ledger: Ledger::new(database, clock),
+            components: Components::open(folder)?,
+            operations: Operations::default(),
+            lives: Mutex::default(),
+            options,
+        })
+    }
+
+    /// The right to change `plugin`, for `operation`.
+    ///
+    /// # Errors
+    /// When another operation has it.
+    fn turn(&self, plugin: &str, operation: &Operation) -> Result<Turn, LoadError> {
+        let life = self.lives.lock().entry(plugin.to_owned()).or_default().clone();
+        let turn = life.turn.clone().try_lock_owned().map_err(|_| {
+            let holder = life.holder.lock().clone();
+            let reason = format!("it is being changed ({holder}); try again when that has ended");
+            Step::Compare.failed(Some(plugin), vec![reason])
+        })?;
+        *life.holder.lock() = format!("{} {}", operation.change(), operation.id());
+        Ok(Turn { life, _turn: turn })
+    }
+}
+
+impl Turn {
+    /// Lets what follows the last change come to its end, without waiting for what can be left out.
+    async fn conclude(&self) {
+        let aftermath = self.life.aftermath.lock().take();
+        if let Some(aftermath) = aftermath {
+            aftermath.conclude().await;
+        }
+    }
+
+    /// Ends what follows the last change, so that it can be undone.
+    async fn abandon(&self) {
+        let aftermath = self.life.aftermath.lock().take();
+        if let Some(aftermath) = aftermath {
+            aftermath.abandon().await;
+        }
+    }
+
+    fn follow(&self, aftermath: Aftermath) {
+        *self.life.aftermath.lock() = Some(aftermath);
+    }
+}
+
+/// What the host's own database could not do.
+fn not_recorded(plugin: &str, step: Step) -> impl Fn(caplet_store::Error) -> LoadError {
+    move |error| step.failed(Some(plugin), vec![format!("it cannot be written down: {error}")])
+}
