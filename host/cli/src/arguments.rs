@@ -7,6 +7,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::change::{History, Install, Named, Rollback};
 use crate::key::KeyOptions;
 use crate::remote::Target;
 use crate::top::Sort;
@@ -115,6 +116,62 @@ Example:
 
 Its migrations are tried on an empty database. The exit code is 0 when it would load, 1 when not.")]
     Check(File),
+
+    /// Install a plugin in a running host, or upgrade it.
+    #[command(
+        visible_alias = "upgrade",
+        after_help = "\
+Examples:
+  caplet install comments.wasm
+  caplet install --dry-run comments.wasm         # what would change for others
+  caplet upgrade --approve --wait comments.wasm
+
+The component is compiled, described and compared with what serves; its migrations are tried on a copy
+of the data; it is started and asked for its health; then it takes the next request, and requests in
+flight finish where they began. What grows the plugin's powers or breaks its callers waits for
+approval. The new version is watched for a while: one that does worse is rolled back by the host."
+    )]
+    Install(Install),
+
+    /// Agree to an upgrade that waits.
+    #[command(after_help = "\
+Example:
+  caplet approve comments")]
+    Approve(Named),
+
+    /// Let an earlier generation of a plugin serve again.
+    #[command(after_help = "\
+Examples:
+  caplet rollback comments
+  caplet rollback comments --to 3                # a number in `caplet history comments`
+
+It is possible until a contract migration has given up the old shape of the data.")]
+    Rollback(Rollback),
+
+    /// Let a disabled plugin serve again.
+    #[command(after_help = "\
+Example:
+  caplet enable comments")]
+    Enable(Named),
+
+    /// Take a plugin out of service, also after a restart, until it is enabled.
+    #[command(after_help = "\
+Example:
+  caplet disable comments")]
+    Disable(Named),
+
+    /// Remove a plugin. Its data and its history stay.
+    #[command(after_help = "\
+Example:
+  caplet remove comments")]
+    Remove(Named),
+
+    /// List the generations of a plugin: what served when, what was refused, and why.
+    #[command(after_help = "\
+Examples:
+  caplet history comments
+  caplet history comments --json")]
+    History(History),
 
     /// Show what a running host serves.
     #[command(after_help = "\

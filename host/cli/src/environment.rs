@@ -10,13 +10,14 @@ use figment::{Metadata, Profile, Provider};
 const PREFIX: &str = "CAPLET_";
 
 /// The first parts of the keys that exist.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "auth",
     "http",
     "cors",
     "public",
     "engine",
     "limits",
+    "upgrade",
     "roles",
     "plugin",
     "services",

@@ -3,7 +3,7 @@
 //! - `arguments`: what can be typed, and the help that teaches it.
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
 //! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
-//!   `subject`: one command each.
+//!   `subject`, `change`: the commands.
 //! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
 //! - `telemetry`: traces and metrics for a collector.
@@ -15,6 +15,7 @@
 
 mod allocator;
 mod arguments;
+mod change;
 mod check;
 mod completions;
 mod describe;
@@ -71,6 +72,13 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Describe(options) => describe::run(&options).await,
         Command::Inspect(options) => inspect::run(&options).await,
         Command::Check(options) => check::run(&options).await,
+        Command::Install(options) => change::install(&options).await,
+        Command::Approve(options) => change::approve(&options).await,
+        Command::Rollback(options) => change::rollback(&options).await,
+        Command::Enable(options) => change::enable(&options).await,
+        Command::Disable(options) => change::disable(&options).await,
+        Command::Remove(options) => change::remove(&options).await,
+        Command::History(options) => change::history(&options).await,
         Command::Status(options) => status::run(&options).await,
         Command::Top(options) => top::run(&options).await,
         Command::Completions(options) => completions::run(&options),

@@ -8,7 +8,8 @@ use caplet_runtime::{Kind, SystemClock};
 use caplet_server::token::Tokens;
 use caplet_server::{ADMIN_PERMISSION, Claims, outbound, secret};
 use clap::Args;
-use reqwest::{Client, Method, Response, Url};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -91,6 +92,21 @@ impl Remote {
         response.json().await.map_err(|error| self.unexpected(&error))
     }
 
+    /// Brings bytes of a media type to `path`.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub async fn bring<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        media_type: &str,
+        bytes: Vec<u8>,
+    ) -> Result<T, Failure> {
+        let request = self.request(Method::POST, path).header(CONTENT_TYPE, media_type).body(bytes);
+        let response = self.answered(request).await?;
+        response.json().await.map_err(|error| self.unexpected(&error))
+    }
+
     /// Asks with a method and a body, and leaves the answer's body to the caller. The answer is a
     /// success.
     ///
@@ -102,11 +118,20 @@ impl Remote {
         path: &str,
         body: Option<&impl Serialize>,
     ) -> Result<Response, Failure> {
-        let url = format!("{}/admin/api{path}", self.base.as_str().trim_end_matches('/'));
-        let mut request = self.client.request(method, url).bearer_auth(&self.token);
+        let mut request = self.request(method, path);
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.answered(request).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}/admin/api{path}", self.base.as_str().trim_end_matches('/'));
+        self.client.request(method, url).bearer_auth(&self.token)
+    }
+
+    /// Sends a request whose answer has to be a success.
+    async fn answered(&self, request: RequestBuilder) -> Result<Response, Failure> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         if status.is_success() {

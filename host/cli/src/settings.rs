@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use caplet_runtime::interfaces::RIGHTS;
-use caplet_runtime::{EngineOptions, Limits, PluginOptions};
+use caplet_runtime::{EngineOptions, Limits, PluginOptions, UpgradeOptions};
 use caplet_server::Config;
 use caplet_server::config::{Auth, Http, Public};
 use caplet_server::cors::Cors;
@@ -47,6 +47,8 @@ pub struct Settings {
     pub engine: EngineOptions,
     /// Limits of every plugin.
     pub limits: Limits,
+    /// How upgrades and rollbacks of plugins are followed up.
+    pub upgrade: UpgradeOptions,
     /// From role to permissions.
     pub roles: BTreeMap<String, Vec<String>>,
     /// What is set for single plugins, by name.
@@ -71,6 +73,7 @@ impl Default for Settings {
             public: Public::default(),
             engine: EngineOptions::default(),
             limits: Limits::default(),
+            upgrade: UpgradeOptions::default(),
             roles: BTreeMap::new(),
             plugin: BTreeMap::new(),
             log: Log::default(),
@@ -148,10 +151,20 @@ impl Settings {
 
     /// What of it is the host's own.
     pub fn config(self) -> Config {
-        let Self { auth, http, cors, public, engine, limits, roles, plugin, services, log, .. } =
-            self;
-        let log = caplet_server::config::Log { slow_call_ms: log.slow_call_ms };
-        Config { auth, http, cors, public, engine, limits, roles, plugin, services, log }
+        let log = caplet_server::config::Log { slow_call_ms: self.log.slow_call_ms };
+        Config {
+            auth: self.auth,
+            http: self.http,
+            cors: self.cors,
+            public: self.public,
+            engine: self.engine,
+            limits: self.limits,
+            roles: self.roles,
+            upgrade: self.upgrade,
+            plugin: self.plugin,
+            services: self.services,
+            log,
+        }
     }
 }
 

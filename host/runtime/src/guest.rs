@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caplet_store::Database;
+use caplet_store::{Database, Tag};
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
@@ -26,6 +26,8 @@ pub(crate) struct Context {
     pub(crate) limits: Limits,
     pub(crate) settings: Settings,
     pub(crate) database: Option<Arc<dyn Database>>,
+    /// Under which its statements are recorded, for the next version to be held against.
+    pub(crate) statements: Option<Tag>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) memory: Arc<PluginMemory>,

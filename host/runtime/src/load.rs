@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use caplet_store::Database;
+use caplet_store::{Database, Tag};
 use wasmtime::component::Component;
 
 use crate::admission::Admission;
@@ -21,6 +21,7 @@ use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
 use crate::instance::{Instance, Template, WarmInstances};
 use crate::invocation::Invocation;
+use crate::lifecycle::schema;
 use crate::lifecycle::scores::Scores;
 use crate::limits::Limits;
 use crate::log::LogGate;
@@ -346,7 +347,7 @@ pub(crate) fn build(
         in_flight: InFlight::clone(&inner.in_flight),
         n_failures_in_a_row: AtomicU32::new(0),
         scores: Scores::default(),
-        context: inner.context(&name, limits, settings, database),
+        context: inner.context(&name, limits, settings, (database, Some(schema::tag(number)))),
         checked,
         holdings,
         digest,
@@ -356,52 +357,13 @@ pub(crate) fn build(
     }
 }
 
-/// Opens the database of a prepared plugin and brings it as far as the plugin needs it.
-pub(crate) async fn open_database(
-    inner: &Arc<Inner>,
-    prepared: &Prepared,
-) -> Result<Option<Arc<dyn Database>>, LoadError> {
-    let migrations = &prepared.checked.description.migrations;
-    if migrations.is_empty() && !prepared.inspection.asks_for("sql") {
-        return Ok(None);
-    }
-    let failed = |error: caplet_store::Error| {
-        Step::Expand.failed(Some(prepared.name()), vec![error.to_string()])
-    };
-    let database =
-        inner.store.open(prepared.name(), prepared.limits.store()).await.map_err(failed)?;
-    let migrations: Vec<_> = migrations.iter().cloned().map(Into::into).collect();
-    let migrated = database.migrate(&migrations).await.map_err(failed)?;
-    if !migrated.applied.is_empty() {
-        tracing::info!(plugin = prepared.name(), applied = ?migrated.applied, "migrated");
-    }
-    Ok(Some(database))
-}
-
-/// What migrations of a prepared plugin would run, in words.
-pub(crate) async fn plan(
-    _inner: &Arc<Inner>,
-    prepared: &Prepared,
-) -> Result<Vec<String>, LoadError> {
-    Ok(prepared.description().migrations.iter().map(|it| it.name.clone()).collect())
-}
-
-/// Gives the data of a generation the shape that it alone needs.
-pub(crate) async fn finish_migrations(
-    _inner: &Arc<Inner>,
-    _operation: &crate::lifecycle::Operation,
-    _generation: &Generation,
-) -> Result<(), String> {
-    Ok(())
-}
-
 impl Inner {
     /// What a component is asked with about itself, before it has a name.
     fn without_rights(&self) -> (Arc<Context>, Invocation) {
         let limits = self.limits.clone();
         let cpu_budget = Duration::from_millis(limits.describe_cpu_ms_max);
         let invocation = Invocation::describing(limits.wall_time(), cpu_budget);
-        (self.context("(describing)", limits, Settings::none(), None), invocation)
+        (self.context("(describing)", limits, Settings::none(), (None, None)), invocation)
     }
 
     /// What the instances of a generation share.
@@ -410,7 +372,7 @@ impl Inner {
         plugin: &str,
         limits: Limits,
         settings: Settings,
-        database: Option<Arc<dyn Database>>,
+        (database, statements): (Option<Arc<dyn Database>>, Option<Tag>),
     ) -> Arc<Context> {
         let shared = self.shared(plugin, &limits);
         Arc::new(Context {
@@ -418,6 +380,7 @@ impl Inner {
             limits,
             settings,
             database,
+            statements,
             authorizer: self.authorizer.clone(),
             clock: self.clock.clone(),
             memory: shared.memory,

@@ -18,8 +18,12 @@ pub(crate) async fn begin(
     mode: Mode,
 ) -> Option<caplet_store::Result<Box<dyn Transaction>>> {
     let database = context.database.as_ref()?;
-    let begin =
-        Begin { mode, tenant: invocation.tenant.clone(), deadline: invocation.deadline, tag: None };
+    let begin = Begin {
+        mode,
+        tenant: invocation.tenant.clone(),
+        deadline: invocation.deadline,
+        tag: context.statements,
+    };
     let span = spans::transaction(context, "BEGIN");
     let began = Instant::now();
     let begun = database.begin(begin).instrument(span.clone()).await;

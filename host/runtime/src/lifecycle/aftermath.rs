@@ -13,9 +13,10 @@ use tokio::task::JoinHandle;
 
 use super::change::{Change, ChangeKind};
 use super::operation::Operation;
+use super::schema::Schema;
 use super::scores::Score;
 use crate::generation::Generation;
-use crate::load::{self, Step};
+use crate::load::{LoadError, Step};
 use crate::runtime::{Inner, Runtime};
 
 /// Between two looks at a generation.
@@ -59,6 +60,7 @@ impl Aftermath {
         runtime: &Runtime,
         operation: &Arc<Operation>,
         (old, new): (Option<Arc<Generation>>, Arc<Generation>),
+        schema: Option<Schema>,
     ) -> Self {
         let before = old.as_ref().map(|old| old.scores.read());
         let follow = |orders| Follow {
@@ -68,6 +70,7 @@ impl Aftermath {
             options: runtime.inner.lifecycle.options.clone(),
             old,
             new: Some(new),
+            schema,
             before,
         };
         Self::start(follow)
@@ -86,6 +89,7 @@ impl Aftermath {
             options: runtime.inner.lifecycle.options.clone(),
             old: Some(old),
             new: None,
+            schema: None,
             before: None,
         };
         Self::start(follow)
@@ -123,23 +127,28 @@ struct Follow {
     options: super::UpgradeOptions,
     old: Option<Arc<Generation>>,
     new: Option<Arc<Generation>>,
+    schema: Option<Schema>,
     /// What the old one had done when it was replaced.
     before: Option<Score>,
 }
 
-/// How the watch ended.
-enum Watched {
-    Well,
+/// Why an aftermath does not come to its good end.
+enum End {
+    /// The change is being undone.
     Abandoned,
-    Badly(String),
+    /// The new generation does worse than the old one.
+    Worse(String),
+    /// The data could not be given their new shape.
+    Failed(LoadError),
 }
 
 impl Follow {
     async fn run(mut self) {
-        let trouble = match self.watched().await {
-            Watched::Abandoned => None,
-            Watched::Badly(reason) => Some(self.roll_back(reason).await),
-            Watched::Well => self.give_up_the_old_shape().await,
+        let trouble = match self.prove().await {
+            Ok(()) => None,
+            Err(End::Abandoned) => None,
+            Err(End::Worse(reason)) => Some(self.roll_back(reason)),
+            Err(End::Failed(error)) => Some(error.to_string()),
         };
         if let Some(trouble) = &trouble {
             let plugin = self.operation.progress().plugin.unwrap_or_default();
@@ -148,57 +157,108 @@ impl Follow {
         self.operation.has_settled(trouble);
     }
 
-    /// Drains the old generation and watches the new one.
-    async fn watched(&mut self) -> Watched {
+    /// Drains the old generation, fills in the data, watches the new one, and gives up the old shape of
+    /// the data.
+    async fn prove(&mut self) -> Result<(), End> {
         let began = Instant::now();
-        if self.old.is_some() {
-            self.operation.at(Step::Drain);
-        }
         let start = self.new.as_ref().map(|new| new.scores.read()).unwrap_or_default();
-        let has_window = self.before.is_some();
-        let mut is_watching = false;
+        let is_gone = self.drain(began, &start).await?;
+        let Some(schema) = self.schema.clone() else {
+            return self.watch(began, &start).await;
+        };
+        if !is_gone {
+            self.watch(began, &start).await?;
+            return Err(End::Failed(Step::Drain.failed(
+                self.operation.progress().plugin.as_deref(),
+                vec!["its data keep their old shape until the next change or start".to_owned()],
+            )));
+        }
+        let operation = self.operation.clone();
+        {
+            let filling = schema.backfill(&operation);
+            tokio::select! {
+                filled = filling => filled.map_err(End::Failed)?,
+                end = self.guard(&start) => return Err(end),
+            }
+        }
+        self.watch(began, &start).await?;
+        if schema.contract(&operation).await.map_err(End::Failed)? {
+            self.note_contract().await;
+        }
+        Ok(())
+    }
+
+    /// Waits until nobody uses the old generation any more. Returns whether it is gone.
+    async fn drain(&mut self, began: Instant, start: &Score) -> Result<bool, End> {
+        let Some(old) = self.old.take() else { return Ok(true) };
+        self.operation.at(Step::Drain);
+        while Arc::strong_count(&old) > 1 {
+            self.look(start)?;
+            if began.elapsed() >= self.options.drain_time_max() {
+                old.admission.close();
+                tracing::warn!(
+                    plugin = old.name(),
+                    version = old.version(),
+                    "invocations of the old generation outlast the time they are given"
+                );
+                return Ok(false);
+            }
+            self.rest().await;
+        }
+        Ok(true)
+    }
+
+    /// Watches the new generation until it has proved itself, or there is no time for that.
+    async fn watch(&mut self, began: Instant, start: &Score) -> Result<(), End> {
+        let is_pending = self.schema.as_ref().is_some_and(Schema::is_pending);
+        if self.before.is_none() && !is_pending {
+            return Ok(());
+        }
+        self.operation.at(Step::Watch);
+        while began.elapsed() < self.options.watch_time() && self.order() == Order::Watch {
+            self.look(start)?;
+            self.rest().await;
+        }
+        self.look(start)
+    }
+
+    /// Returns when the new generation does worse, or everything is to be left as it is.
+    async fn guard(&mut self, start: &Score) -> End {
         loop {
-            match *self.orders.borrow() {
-                Order::Abandon => return Watched::Abandoned,
-                Order::Conclude | Order::Watch => {}
+            if let Err(end) = self.look(start) {
+                return end;
             }
-            if let Some(reason) = self.verdict(&start) {
-                return Watched::Badly(reason);
-            }
-            self.drain(began.elapsed());
-            let is_over = !has_window
-                || began.elapsed() >= self.options.watch_time()
-                || *self.orders.borrow() == Order::Conclude;
-            if self.old.is_none() {
-                if is_over {
-                    return Watched::Well;
-                }
-                if !is_watching {
-                    self.operation.at(Step::Watch);
-                    is_watching = true;
-                }
-            }
-            // Whoever gives orders is gone only with the host.
-            let _ = tokio::time::timeout(PERIOD, self.orders.changed()).await;
+            self.rest().await;
         }
     }
 
-    /// Lets go of the old generation when nobody uses it any more, or took too long.
-    fn drain(&mut self, since: Duration) {
-        let Some(old) = &self.old else { return };
-        let is_free = Arc::strong_count(old) == 1;
-        if !is_free && since < self.options.drain_time_max() {
-            return;
+    fn look(&self, start: &Score) -> Result<(), End> {
+        if self.order() == Order::Abandon {
+            return Err(End::Abandoned);
         }
-        if !is_free {
-            old.admission.close();
-            tracing::warn!(
-                plugin = old.name(),
-                version = old.version(),
-                "invocations of the old generation outlast the time they are given"
-            );
+        self.verdict(start).map_or(Ok(()), |reason| Err(End::Worse(reason)))
+    }
+
+    fn order(&self) -> Order {
+        *self.orders.borrow()
+    }
+
+    async fn rest(&mut self) {
+        // An order may have come before; whoever gives them is gone only with the host.
+        if self.order() == Order::Watch {
+            let _ = tokio::time::timeout(PERIOD, self.orders.changed()).await;
+        } else {
+            tokio::time::sleep(PERIOD).await;
         }
-        self.old = None;
+    }
+
+    async fn note_contract(&self) {
+        let (Some(inner), Some(new)) = (self.inner.upgrade(), &self.new) else { return };
+        let noted = inner.lifecycle.ledger.contracted(new.name(), new.number()).await;
+        if let Err(error) = noted {
+            // The plugin's own database knows it, and that is what a rollback is held against.
+            tracing::warn!(plugin = new.name(), %error, "a contract step is not in the history");
+        }
     }
 
     /// Why the new generation does worse than the old one, if it does.
@@ -211,26 +271,17 @@ impl Follow {
     }
 
     /// Brings the generation before back.
-    async fn roll_back(&mut self, reason: String) -> String {
+    fn roll_back(&mut self, reason: String) -> String {
         let (Some(inner), Some(new)) = (self.inner.upgrade(), self.new.take()) else {
             return reason;
         };
         let plugin = new.name().to_owned();
         tracing::error!(plugin, version = new.version(), "rolling back: {reason}");
-        self.old = None;
         let kind = ChangeKind::Rollback { plugin, to: None };
         let by = format!("{WATCH}: {reason}");
-        // The rollback abandons this aftermath and waits for it, so nobody may wait for the rollback
-        // here.
+        // The rollback abandons this aftermath and waits for its end, so it is not waited for here.
         Runtime { inner }.begin(Change::approved(kind, &by));
         format!("rolled back: {reason}")
-    }
-
-    /// Gives the data their new shape, for which the old generation must be gone.
-    async fn give_up_the_old_shape(&mut self) -> Option<String> {
-        let new = self.new.take()?;
-        let inner = self.inner.upgrade()?;
-        load::finish_migrations(&inner, &self.operation, &new).await.err()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::lifecycle::difference::Difference;
 use crate::lifecycle::history::{GenerationRecord, PluginRecord};
-use crate::lifecycle::operation::{Operation, Outcome};
+use crate::lifecycle::operation::Operation;
 use crate::load::{LoadError, Step};
 use crate::runtime::Runtime;
 use crate::{Digest, Generation};
@@ -124,19 +124,14 @@ impl Runtime {
     /// # Errors
     /// Why it was not loaded; what served before serves on.
     pub async fn load(&self, component: Vec<u8>) -> Result<Arc<Generation>, LoadError> {
-        let plugin = Digest::of(&component);
+        let digest = Digest::of(&component);
         let kind = ChangeKind::Install { component, file: None };
-        match self.begin(Change::approved(kind, APPLICATION)).outcome().await? {
-            Outcome::Serving(generation) => Ok(generation),
-            _ => {
-                let table = self.table();
-                let serving = table.iter().find(|generation| generation.digest() == plugin);
-                serving.cloned().ok_or_else(|| {
-                    let reason = "it is disabled; enable it first".to_owned();
-                    Step::Swap.failed(None, vec![reason])
-                })
-            }
-        }
+        self.begin(Change::approved(kind, APPLICATION)).outcome().await?;
+        let table = self.table();
+        let serving = table.iter().find(|generation| generation.digest() == digest);
+        serving.cloned().ok_or_else(|| {
+            Step::Swap.failed(None, vec!["it is disabled; enable it first".to_owned()])
+        })
     }
 
     /// Takes a plugin out of service. Requests in flight finish; its data stays.

@@ -9,7 +9,8 @@
 //! old shape.
 //!
 //! - `change`: what can be asked for; `operation`: how far it is; `difference`: what needs approval.
-//! - `pipeline`: the way up to the swap; `aftermath`: what follows; `scores`: what it judges by.
+//! - `pipeline`: the way up to the swap; `schema`: the data on that way; `aftermath`: what follows;
+//!   `scores`: what it judges by.
 //! - `ledger`, `history`, `components`: what is remembered; `restore`: how a host starts from it.
 //!
 //! Invariant: one change of a plugin goes on at a time; the other is refused, and says which goes on.
@@ -23,6 +24,7 @@ mod ledger;
 mod operation;
 mod pipeline;
 mod restore;
+pub(crate) mod schema;
 pub(crate) mod scores;
 
 use std::collections::HashMap;

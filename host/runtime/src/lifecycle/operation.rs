@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::generation::Generation;
 use crate::lifecycle::difference::Difference;
 use crate::load::{LoadError, Step};
 
@@ -53,8 +52,8 @@ pub struct StepProgress {
 /// What a change came to.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// The generation takes requests.
-    Serving(Arc<Generation>),
+    /// The generation of that number takes requests.
+    Serving(u32),
     /// It was so already.
     Unchanged,
     /// It is ready, and will take requests when the plugin is enabled.

@@ -8,6 +8,7 @@ use super::change::{self, Change, ChangeKind, FileSource};
 use super::history::{GenerationRecord, Kind, NewGeneration, PluginRecord, Presence, State};
 use super::ledger::Source;
 use super::operation::{Operation, Outcome, Plan};
+use super::schema::{Beside, Schema};
 use super::{Turn, difference, not_recorded};
 use crate::digest::Digest;
 use crate::generation::Generation;
@@ -226,12 +227,24 @@ impl Runtime {
             operation.has(Ok(Outcome::Unchanged), false);
             return Ok(Outcome::Unchanged);
         }
-        let differences = match &present.serving {
+        let mut differences = match &present.serving {
             Some(serving) => difference::between(serving, &candidate.prepared),
             None => Vec::new(),
         };
+        // What the last change has still to do with the data comes before what this one does.
+        if !change.dry_run {
+            turn.conclude().await;
+        }
+        let beside = Beside::serving(present.serving.as_deref());
+        let schema = Schema::open(&self.inner, &candidate.prepared, beside).await?;
+        if let (Some(schema), Some(serving)) = (&schema, &present.serving)
+            && schema.is_pending()
+        {
+            operation.at(Step::Trial);
+            differences.extend(schema.rehearse(serving).await?);
+        }
         if change.dry_run {
-            let migrations = load::plan(&self.inner, &candidate.prepared).await?;
+            let migrations = schema.map(|schema| schema.steps()).unwrap_or_default();
             let outcome = Ok(Outcome::Planned(Plan { differences, migrations }));
             operation.has(outcome.clone(), false);
             return outcome;
@@ -245,12 +258,14 @@ impl Runtime {
             operation.has(Ok(Outcome::Waiting(differences.clone())), false);
             return Ok(Outcome::Waiting(differences));
         }
-        turn.conclude().await;
         let number = ledger.add(&name, &new, (State::Preparing, "")).await;
         let number = number.map_err(not_recorded(&name, Step::Compare))?;
-        let brought = self.bring_up(operation, (candidate, number), &present).await;
+        let source = source_of(&present, &candidate);
+        let brought = self
+            .bring_up(operation, (candidate, number), (&present, schema.as_ref(), &source))
+            .await;
         match brought {
-            Ok(generation) => Ok(self.has_come(operation, turn, (generation, present))),
+            Ok(generation) => Ok(self.has_come(operation, turn, (generation, present, schema))),
             Err(error) => {
                 let refused = ledger.refuse(&name, number, &error.reasons.join("; ")).await;
                 if let Err(error) = refused {
@@ -296,13 +311,15 @@ impl Runtime {
         &self,
         operation: &Arc<Operation>,
         (candidate, number): (Candidate, u32),
-        present: &Present,
+        (present, schema, source): (&Present, Option<&Schema>, &Source),
     ) -> Result<Arc<Generation>, LoadError> {
         let name = candidate.prepared.name().to_owned();
-        let source = source_of(present, &candidate);
         let Candidate { prepared, kind, why, .. } = candidate;
         operation.at(Step::Expand);
-        let database = load::open_database(&self.inner, &prepared).await?;
+        if let Some(schema) = schema {
+            schema.expand(number).await?;
+        }
+        let database = schema.map(|schema| schema.database.clone());
         operation.at(Step::Warm);
         let generation = Arc::new(load::build(&self.inner, (prepared, number), database));
         let n_warm = present.serving.as_ref().map_or(1, |old| old.instances.n_idle());
@@ -315,7 +332,7 @@ impl Runtime {
         let ended = if kind == Kind::Rollback { State::RolledBack } else { State::Superseded };
         let _loading = self.inner.loading.lock().await;
         let ledger = &self.inner.lifecycle.ledger;
-        let swapped = ledger.activate(&name, number, (state.name(), &source), (ended, &why)).await;
+        let swapped = ledger.activate(&name, number, (state.name(), source), (ended, &why)).await;
         swapped.map_err(not_recorded(&name, Step::Swap))?;
         if is_enabled {
             self.change(|plugins| plugins.insert(name.clone(), generation.clone()));
@@ -327,13 +344,13 @@ impl Runtime {
         &self,
         operation: &Arc<Operation>,
         turn: &Turn,
-        (new, present): (Arc<Generation>, Present),
+        (new, present, schema): (Arc<Generation>, Present, Option<Schema>),
     ) -> Outcome {
         let is_served = self.table().get(new.name()).is_some_and(|it| Arc::ptr_eq(it, &new));
         if is_served {
-            let outcome = Outcome::Serving(new.clone());
+            let outcome = Outcome::Serving(new.number());
             operation.has(Ok(outcome.clone()), true);
-            turn.follow(Aftermath::of_swap(self, operation, (present.serving, new)));
+            turn.follow(Aftermath::of_swap(self, operation, (present.serving, new), schema));
             outcome
         } else {
             let outcome = Outcome::Ready(new.number());

@@ -8,6 +8,7 @@ use super::aftermath::Aftermath;
 use super::history::{GenerationRecord, Kind, NewGeneration, PluginRecord, Presence, State};
 use super::ledger::Source;
 use super::operation::{Operation, Outcome};
+use super::schema::{Beside, Schema};
 use super::{Turn, not_recorded};
 use crate::load::{self, LoadError, Prepared, Step};
 use crate::runtime::Runtime;
@@ -79,7 +80,11 @@ impl Runtime {
         let prepared = load::examine(&self.inner, compiled, None).await?;
         let number = self.number_of(known, &prepared).await?;
         operation.at(Step::Expand);
-        let database = load::open_database(&self.inner, &prepared).await?;
+        let schema = Schema::open(&self.inner, &prepared, Beside::Itself).await?;
+        if let Some(schema) = &schema {
+            schema.expand(number).await?;
+        }
+        let database = schema.as_ref().map(|schema| schema.database.clone());
         operation.at(Step::Warm);
         let generation = Arc::new(load::build(&self.inner, (prepared, number), database));
         operation.at(Step::Swap);
@@ -89,9 +94,9 @@ impl Runtime {
         let activated = ledger.activate(name, number, state, (State::Superseded, "")).await;
         activated.map_err(not_recorded(name, Step::Swap))?;
         self.change(|plugins| plugins.insert(name.clone(), generation.clone()));
-        operation.has(Ok(Outcome::Serving(generation.clone())), true);
-        turn.follow(Aftermath::of_swap(self, operation, (None, generation.clone())));
-        Ok(Outcome::Serving(generation))
+        operation.has(Ok(Outcome::Serving(number)), true);
+        turn.follow(Aftermath::of_swap(self, operation, (None, generation), schema));
+        Ok(Outcome::Serving(number))
     }
 
     /// The number of the generation that is known, or a new one where the operator has changed the

@@ -137,8 +137,8 @@ impl Operation {
     fn has_come_to(&mut self, outcome: runtime::Outcome) {
         use runtime::Outcome;
         self.outcome = Some(match outcome {
-            Outcome::Serving(generation) => {
-                self.generation = Some(generation.number());
+            Outcome::Serving(number) => {
+                self.generation = Some(number);
                 "serving"
             }
             Outcome::Unchanged => "unchanged",

@@ -1,0 +1,188 @@
+//! The data of a plugin while it is changed: what its migrations would do, tried on a copy; what runs
+//! before the swap, and what runs when the generation before is gone.
+
+use std::sync::Arc;
+
+use caplet_store::{Database, Migration, Pace, Phase, Plan, Tag, Trial};
+
+use super::difference::{Difference, Effect};
+use super::operation::Operation;
+use crate::generation::Generation;
+use crate::load::{LoadError, Prepared, Step};
+use crate::runtime::Inner;
+
+/// Broken statements that are told of.
+const BROKEN_TOLD_MAX: usize = 5;
+
+/// Characters of a statement that are told.
+const STATEMENT_CHARACTERS_MAX: usize = 200;
+
+/// The database of a plugin, and what is to be done with it.
+#[derive(Clone)]
+pub(crate) struct Schema {
+    plugin: Arc<str>,
+    pub(crate) database: Arc<dyn Database>,
+    plan: Plan,
+}
+
+/// Which version works on the data while they are changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// None: all that is to be done can be done at once.
+    Nobody,
+    /// One that knows the migrations up to this number.
+    Version(u32),
+    /// The version that served when the host ended: what it had not done yet is done in its turn.
+    Itself,
+}
+
+impl Beside {
+    /// The generation that serves now.
+    pub(crate) fn serving(generation: Option<&Generation>) -> Self {
+        match generation {
+            None => Self::Nobody,
+            Some(generation) => {
+                let migrations = &generation.description().migrations;
+                Self::Version(migrations.last().map_or(0, |last| last.number))
+            }
+        }
+    }
+}
+
+impl Schema {
+    /// Opens the database of a prepared plugin, and plans; none when it keeps no data.
+    pub(crate) async fn open(
+        inner: &Inner,
+        prepared: &Prepared,
+        beside: Beside,
+    ) -> Result<Option<Self>, LoadError> {
+        let migrations = &prepared.description().migrations;
+        if migrations.is_empty() && !prepared.inspection.asks_for("sql") {
+            return Ok(None);
+        }
+        let failed = failed_at(Step::Expand, prepared.name());
+        let database = inner.store.open(prepared.name(), prepared.limits.store()).await;
+        let database = database.map_err(&failed)?;
+        let migrations: Vec<Migration> = migrations.iter().cloned().map(Into::into).collect();
+        let serving = match beside {
+            Beside::Nobody => None,
+            Beside::Version(number) => Some(number),
+            Beside::Itself => {
+                let plan = database.plan(&migrations, None).await.map_err(&failed)?;
+                (plan.schema_version > 0).then_some(plan.schema_version)
+            }
+        };
+        let plan = database.plan(&migrations, serving).await.map_err(&failed)?;
+        plan.check().map_err(&failed)?;
+        Ok(Some(Self { plugin: prepared.name().into(), database, plan }))
+    }
+
+    /// What is to be done, one line each.
+    pub(crate) fn steps(&self) -> Vec<String> {
+        let pending = self.plan.pending.iter();
+        pending
+            .map(|it| format!("{} {}: {}", it.runs_in, it.migration.number, it.migration.name))
+            .collect()
+    }
+
+    /// Whether anything is to be done.
+    pub(crate) fn is_pending(&self) -> bool {
+        !self.plan.pending.is_empty()
+    }
+
+    /// Tries what is to be done on a copy of the data, with the statements of the generation that
+    /// serves. Returns what would be lost.
+    ///
+    /// # Errors
+    /// What failed on the copy, or would make the serving generation fail.
+    pub(crate) async fn rehearse(
+        &self,
+        serving: &Generation,
+    ) -> Result<Vec<Difference>, LoadError> {
+        let known = self.database.statements_of(tag(serving.number()));
+        let texts: Vec<String> = known.texts.iter().map(ToString::to_string).collect();
+        let failed = failed_at(Step::Trial, &self.plugin);
+        let trial = self.database.trial(&self.plan, &texts).await.map_err(&failed)?;
+        tracing::info!(
+            plugin = &*self.plugin,
+            n_statements = trial.n_statements,
+            copy_bytes = trial.copy_bytes,
+            time = ?trial.time,
+            "tried the migrations on a copy"
+        );
+        if let Some(failure) = trial.failure {
+            return Err(failed(failure));
+        }
+        if trial.broken.is_empty() { Ok(losses(&trial)) } else { Err(self.broken(&trial)) }
+    }
+
+    fn broken(&self, trial: &Trial) -> LoadError {
+        let told = trial.broken.iter().take(BROKEN_TOLD_MAX).map(|broken| {
+            let text: String = broken.statement.chars().take(STATEMENT_CHARACTERS_MAX).collect();
+            format!("the version that serves would fail with `{text}`: {}", broken.reason)
+        });
+        let mut reasons: Vec<String> = told.collect();
+        if trial.broken.len() > BROKEN_TOLD_MAX {
+            reasons.push(format!("and {} more", trial.broken.len() - BROKEN_TOLD_MAX));
+        }
+        reasons.push("mark the migration that does it as `contract`".to_owned());
+        Step::Trial.failed(Some(&self.plugin), reasons)
+    }
+
+    /// Does what must be done before the swap.
+    pub(crate) async fn expand(&self, number: u32) -> Result<(), LoadError> {
+        self.database.forget_statements(tag(number));
+        let expanded = self.database.expand(&self.plan).await;
+        let migrated = expanded.map_err(failed_at(Step::Expand, &self.plugin))?;
+        if !migrated.applied.is_empty() {
+            tracing::info!(plugin = &*self.plugin, applied = ?migrated.applied, "migrated");
+        }
+        Ok(())
+    }
+
+    /// Fills in what the rows of before lack.
+    pub(crate) async fn backfill(&self, operation: &Operation) -> Result<(), LoadError> {
+        if self.plan.pending_in(Phase::Backfill).next().is_none() {
+            return Ok(());
+        }
+        operation.at(Step::Backfill);
+        let filled = self.database.backfill(&self.plan, &Pace::default()).await;
+        let filled = filled.map_err(failed_at(Step::Backfill, &self.plugin))?;
+        for backfill in filled {
+            let (number, n_rows) = (backfill.number, backfill.n_rows);
+            tracing::info!(plugin = &*self.plugin, number, n_rows, "filled in");
+        }
+        Ok(())
+    }
+
+    /// Gives up what only the generation before needed. Returns whether there was something.
+    pub(crate) async fn contract(&self, operation: &Operation) -> Result<bool, LoadError> {
+        if self.plan.pending_in(Phase::Contract).next().is_none() {
+            return Ok(false);
+        }
+        operation.at(Step::Contract);
+        let contracted = self.database.contract(&self.plan).await;
+        let contracted = contracted.map_err(failed_at(Step::Contract, &self.plugin))?;
+        tracing::info!(plugin = &*self.plugin, applied = ?contracted.applied, "contracted");
+        Ok(true)
+    }
+}
+
+/// Under which name the statements of a generation are recorded.
+pub(crate) fn tag(number: u32) -> Tag {
+    Tag::of(u64::from(number))
+}
+
+/// What is gone after the migrations, which somebody may miss.
+fn losses(trial: &Trial) -> Vec<Difference> {
+    let lost = trial.steps.iter().flat_map(|step| {
+        let tables = step.tables.iter().filter(|table| table.is_destructive());
+        tables.map(move |table| format!("migration {} ({}): {table}", step.number, step.name))
+    });
+    lost.map(|text| Difference { effect: Effect::Breaks, text }).collect()
+}
+
+fn failed_at(step: Step, plugin: &str) -> impl Fn(caplet_store::Error) -> LoadError {
+    let plugin = plugin.to_owned();
+    move |error| step.failed(Some(&plugin), vec![error.to_string()])
+}
