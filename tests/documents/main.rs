@@ -49,6 +49,7 @@ walks! {
     identity_runs "docs/identity.md";
     limits_runs "docs/limits.md";
     observability_runs "docs/observability.md";
+    operating_runs "docs/operating.md";
     performance_runs "docs/performance.md";
     sql_runs "docs/sql.md";
     tags_runs "docs/tags.md";

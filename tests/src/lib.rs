@@ -3,6 +3,8 @@
 
 pub mod outside;
 
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -51,7 +53,42 @@ impl Place {
 
     /// Starts the host with settings from the environment, and waits until it is ready.
     pub async fn start(&self, settings: &[(&str, &str)]) -> Server {
-        Server::start(self, Command::new(binary()), settings).await
+        Server::spawn(self, self.command(Command::new(binary()), settings)).await
+    }
+
+    /// Starts another host that takes over from the one that runs here, and waits until it is ready.
+    pub async fn take_over(&self, settings: &[(&str, &str)]) -> Server {
+        let mut command = self.command(Command::new(binary()), settings);
+        command.arg("--takeover");
+        Server::spawn(self, command).await
+    }
+
+    /// What [`Self::take_over`] runs, for those who expect that it ends early.
+    #[must_use]
+    pub fn takeover_command(&self, settings: &[(&str, &str)]) -> Command {
+        let mut command = self.command(Command::new(binary()), settings);
+        command.arg("--takeover").stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts the host on a socket that this process holds, as systemd does, and waits until it is
+    /// ready.
+    pub async fn start_on(&self, listener: &TcpListener) -> Server {
+        let mut shell = Command::new("sh");
+        // The socket is the standard input at first, because that can be passed on without ado.
+        let script = "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" \"$@\" 3<&0 </dev/null";
+        shell.args(["-c", script]).arg(binary());
+        let mut command = self.command(shell, &[]);
+        command.stdin(OwnedFd::from(listener.try_clone().expect("a copy of the socket")));
+        Server::spawn(self, command).await
+    }
+
+    /// `program` with what every host here is told.
+    fn command(&self, mut program: Command, settings: &[(&str, &str)]) -> Command {
+        program.arg("serve").args(["--listen", "127.0.0.1:0"]);
+        program.arg("--data").arg(self.data()).arg("--plugins").arg(self.plugins());
+        program.envs(settings.iter().copied()).stdout(Stdio::piped()).kill_on_drop(true);
+        program
     }
 
     /// Starts the host with a data directory that is a disk of its own, of so many MiB. It can be
@@ -67,7 +104,7 @@ impl Place {
         );
         let mut command = Command::new("unshare");
         command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
-        Server::start(self, command, &[]).await
+        Server::spawn(self, self.command(command, &[])).await
     }
 }
 
@@ -86,19 +123,8 @@ pub struct Server {
 }
 
 impl Server {
-    async fn start(place: &Place, mut program: Command, settings: &[(&str, &str)]) -> Self {
-        let mut child = program
-            .arg("serve")
-            .args(["--listen", "127.0.0.1:0"])
-            .arg("--data")
-            .arg(place.data())
-            .arg("--plugins")
-            .arg(place.plugins())
-            .envs(settings.iter().copied())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("the host starts");
+    async fn spawn(place: &Place, mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the host starts");
         let stdout = child.stdout.take().expect("its output is piped");
         let url = tokio::time::timeout(PATIENCE, listening_url(stdout))
             .await
@@ -185,8 +211,13 @@ impl Server {
     }
 
     /// Asks the process to end, and returns its exit code.
-    pub async fn stop(mut self) -> i32 {
+    pub async fn stop(self) -> i32 {
         kill(self.pid(), Signal::SIGTERM).expect("the signal is sent");
+        self.end().await
+    }
+
+    /// Waits until the process ends by itself, and returns its exit code.
+    pub async fn end(mut self) -> i32 {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         status.expect("the host ends in time").expect("it can be waited for").code().unwrap_or(-1)
     }

@@ -2,7 +2,10 @@
 
 mod durability;
 mod full_disk;
+mod load;
 mod plugin_folder;
 mod process;
+mod restart;
 mod subjects;
+mod takeover;
 mod telemetry;

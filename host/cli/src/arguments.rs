@@ -58,10 +58,17 @@ Examples:
   caplet serve --data ./data --plugins ./plugins
   caplet serve --listen 127.0.0.1:0              # a free port; the line that is printed names it
   caplet serve --config caplet.toml
+  caplet serve --takeover                        # replace the running host; nobody is refused
 
 Drop a .wasm file into the plugin folder and it is loaded; replace it and it is upgraded; remove it
 and its routes are gone. SIGTERM or Ctrl-C ends the host once requests in flight are answered; a
-second one ends it at once.")]
+second one ends it at once.
+
+With --takeover a new program replaces a running one: it checks what it can, takes over the listening
+socket, waits until the running host has answered what it was asked, and serves; connections wait in
+the meantime. When it cannot serve what the running host served, that one serves on. Without a running
+host it just starts. A socket that is passed on by LISTEN_FDS, as systemd does, is served instead of
+the address.")]
     Serve(Serve),
 
     /// Make a token for a caller, and print it alone.
@@ -243,6 +250,9 @@ pub struct Serve {
     /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:8080; CAPLET_LISTEN]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
+    /// Take over the socket of the host that runs on the same data directory, and replace it
+    #[arg(long)]
+    pub takeover: bool,
 }
 
 /// `caplet token`.

@@ -54,7 +54,10 @@ pub fn n_files(folder: &Path) -> usize {
 }
 
 /// The components in a folder, as a host would find them, by name.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let failed = |reason: std::io::Error| {
         let folder = folder.display();
         Failure::run_time(format!("the plugin folder {folder} cannot be read: {reason}"))

@@ -4,6 +4,8 @@
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
 //! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
 //!   `subject`, `change`: the commands.
+//! - `socket`, `takeover`: what a host listens on, and how a new one replaces it; `term`: one host from
+//!   its start to its end; `rehearsal`: what can be known before the running host is touched.
 //! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
 //! - `telemetry`: traces and metrics for a collector.
@@ -28,13 +30,18 @@ mod list;
 mod logging;
 mod output;
 mod progress;
+mod rehearsal;
 mod remote;
 mod serve;
 mod settings;
+mod socket;
 mod status;
+mod stop;
 mod subject;
 mod table;
+mod takeover;
 mod telemetry;
+mod term;
 mod terminal;
 mod token;
 mod top;

@@ -1,20 +1,20 @@
-//! `caplet serve`: a host until a signal ends it.
+//! `caplet serve`: a host until a signal ends it, or another host replaces it. What the steps of a
+//! takeover are is in [`crate::takeover`]; one host from start to end is in [`crate::term`].
 
 use std::io::Write;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use caplet_server::{Error, Host, secret};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use caplet_server::{Host, Listener};
 
 use crate::arguments::Serve;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::settings::{Listen, Settings};
+use crate::settings::Settings;
+use crate::stop::Stop;
+use crate::takeover::{Predecessor, claim};
 use crate::telemetry::Exporter;
-use crate::{environment, list, logging};
+use crate::term::{End, Term};
+use crate::{environment, list, logging, rehearsal, socket};
 
 /// Runs a host until it is told to stop.
 ///
@@ -26,38 +26,13 @@ pub async fn run(options: Serve) -> Result<(), Failure> {
     let progress = Progress::steps(list::n_files(&settings.plugins), "plugins are loaded");
     logging::start(&settings.log, &progress, exporter.as_ref())?;
     environment::warn_of_unknown();
-    let stop = stop_signal()?;
-    let listener = bind(&settings.listen).await?;
-    let grace = Duration::from_millis(settings.http.shutdown_grace_ms);
-    let named: Vec<String> = settings.plugin.keys().cloned().collect();
-    let host = Host::builder()
-        .data(&settings.data)
-        .plugins(&settings.plugins)
-        .config(settings.config())
-        .build()
-        .await
-        .map_err(|error| cannot_start(&error))?;
-    if let Some(exporter) = &mut exporter {
-        exporter.attach(&host)?;
-    }
-    announce(listener.local_addr())?;
-    tokio::spawn(show_loading(host.clone(), progress));
-    tokio::spawn(warn_of_absent(host.clone(), named));
-    let mut stopping = Instant::now();
-    let stopped = async {
-        // The sender is gone only when the process ends.
-        let _ = stop.await;
-        stopping = Instant::now();
-        tracing::info!(
-            "stopping once requests in flight are answered; a second signal stops at once"
-        );
-    };
-    caplet_server::serve(listener, host.clone(), stopped).await;
-    let is_drained = host.shutdown(grace.saturating_sub(stopping.elapsed())).await;
+    let stop = Stop::watch()?;
+    let (listener, predecessor) = open(&settings, options.takeover).await?;
+    let is_complete = serve(settings, (listener, predecessor), &stop, &mut exporter, progress).await;
     if let Some(exporter) = exporter {
         exporter.finish().await;
     }
-    if is_drained {
+    if is_complete? {
         tracing::info!("stopped");
         Ok(())
     } else {
@@ -65,19 +40,104 @@ pub async fn run(options: Serve) -> Result<(), Failure> {
     }
 }
 
-async fn bind(listen: &Listen) -> Result<TcpListener, Failure> {
-    TcpListener::bind(&listen.0).await.map_err(|reason| {
-        let remedy = match reason.kind() {
-            std::io::ErrorKind::AddrInUse => "; another program listens there: choose another port",
-            std::io::ErrorKind::PermissionDenied => "; ports below 1024 need a privilege",
-            _ => "",
-        };
-        Failure::run_time(format!("cannot listen on {}: {reason}{remedy}", listen.0))
-    })
+/// The socket, and the host that it was taken from and that is still to be replaced.
+async fn open(
+    settings: &Settings,
+    takeover: bool,
+) -> Result<(Listener, Option<Predecessor>), Failure> {
+    if takeover {
+        rehearsal::rehearse(settings).await?;
+        if let Some(predecessor) = claim(&settings.data).await? {
+            let listener = socket::taken_over(&predecessor, &settings.listen).await?;
+            return Ok((listener, Some(predecessor)));
+        }
+        tracing::info!("no host runs on this data directory; there is nothing to take over");
+    }
+    match socket::given()? {
+        Some(listener) => Ok((listener, None)),
+        None => Ok((socket::bound(&settings.listen).await?, None)),
+    }
+}
+
+/// Serves until the end, over and over where a successor fails. Returns whether all calls ended well.
+async fn serve(
+    settings: Settings,
+    (mut listener, mut predecessor): (Listener, Option<Predecessor>),
+    stop: &Stop,
+    exporter: &mut Option<Exporter>,
+    progress: Progress,
+) -> Result<bool, Failure> {
+    let mut progress = Some(progress);
+    if let Some(predecessor) = &mut predecessor {
+        replace(predecessor, stop).await?;
+        Term::wait_until_free(&settings).await?;
+    }
+    loop {
+        let term = Term::begin(&settings).await?;
+        if let Some(exporter) = exporter {
+            exporter.attach(term.host())?;
+        }
+        // Who waits in the queue of a socket that was passed on is to find what was there before.
+        if predecessor.is_some() || listener.is_shared() {
+            term.host().ready().await;
+        }
+        if let Some(predecessor) = predecessor.take() {
+            missing(&predecessor, term.host())?;
+            predecessor.serving().await;
+        }
+        announce(&listener)?;
+        if let Some(progress) = progress.take() {
+            tokio::spawn(show_loading(term.host().clone(), progress));
+        }
+        let named = settings.plugin.keys().cloned().collect();
+        tokio::spawn(warn_of_absent(term.host().clone(), named));
+        match term.run(listener, stop).await {
+            End::Stopped { is_complete } => return Ok(is_complete),
+            End::Replaced => return Ok(true),
+            End::NotReplaced(kept) => {
+                tracing::error!("the new host ended before it served; this one serves on");
+                listener = kept;
+                Term::wait_until_free(&settings).await?;
+            }
+        }
+    }
+}
+
+/// Has the running host end, and waits until it has closed its databases.
+async fn replace(predecessor: &mut Predecessor, stop: &Stop) -> Result<(), Failure> {
+    let given_up = |reason: &str| {
+        Failure::run_time(format!("the running host was not replaced and serves on: {reason}"))
+    };
+    tracing::info!(address = %predecessor.address(), "taking over from the running host");
+    predecessor.ready().await.map_err(|reason| given_up(&reason.to_string()))?;
+    tokio::select! {
+        is_in_time = predecessor.released() => match is_in_time {
+            true => Ok(()),
+            false => Err(given_up("it did not close its databases in its grace time")),
+        },
+        () = stop.told() => Err(given_up("this process was told to stop")),
+    }
+}
+
+/// What the running host served has to be served by this one.
+fn missing(predecessor: &Predecessor, host: &Host) -> Result<(), Failure> {
+    let table = host.runtime().table();
+    let served = predecessor.greeting().plugins.iter();
+    let missing: Vec<&str> =
+        served.filter(|name| table.get(name).is_none()).map(String::as_str).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::run_time(format!(
+        "the running host serves plugins that this one cannot load: {}; the log says why, and \
+         `caplet check FILE` does; the running host serves on",
+        missing.join(", ")
+    )))
 }
 
 /// The one line on the standard output; programs read the address from it.
-fn announce(address: std::io::Result<SocketAddr>) -> Result<(), Failure> {
+fn announce(listener: &Listener) -> Result<(), Failure> {
+    let address = listener.socket().local_addr();
     let address = address
         .map_err(|reason| Failure::run_time(format!("the socket has no address: {reason}")))?;
     let mut output = std::io::stdout().lock();
@@ -85,17 +145,6 @@ fn announce(address: std::io::Result<SocketAddr>) -> Result<(), Failure> {
     let _ = writeln!(output, "caplet listens on http://{address}").and_then(|()| output.flush());
     tracing::info!(%address, "listening");
     Ok(())
-}
-
-fn cannot_start(error: &Error) -> Failure {
-    match error {
-        Error::Service(_)
-        | Error::Setting(_)
-        | Error::Secret(secret::Error::TooShort { .. } | secret::Error::Twice) => {
-            Failure::usage(error.to_string())
-        }
-        _ => Failure::run_time(error.to_string()),
-    }
 }
 
 /// Shows how many plugins are loaded, while the first look at the folder takes long.
@@ -118,30 +167,5 @@ async fn warn_of_absent(host: Host, named: Vec<String>) {
         if host.runtime().table().get(&plugin).is_none() {
             tracing::warn!("`plugin.{plugin}` is set, but no plugin of that name is loaded");
         }
-    }
-}
-
-/// Ready at the first SIGTERM or SIGINT; the second one ends the process.
-fn stop_signal() -> Result<oneshot::Receiver<()>, Failure> {
-    let listen = |kind| {
-        signal(kind).map_err(|reason| Failure::run_time(format!("cannot watch signals: {reason}")))
-    };
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    let (stop, stopped) = oneshot::channel();
-    tokio::spawn(async move {
-        either(&mut terminate, &mut interrupt).await;
-        // The receiver is gone when the host could not start: then the process is ending already.
-        let _ = stop.send(());
-        either(&mut terminate, &mut interrupt).await;
-        std::process::exit(1);
-    });
-    Ok(stopped)
-}
-
-async fn either(one: &mut Signal, other: &mut Signal) {
-    tokio::select! {
-        _ = one.recv() => {}
-        _ = other.recv() => {}
     }
 }

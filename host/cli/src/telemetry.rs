@@ -27,7 +27,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use serde::Deserialize;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterFn, LevelFilter};
 use tracing_subscriber::layer::{Filter, Layer};
@@ -124,6 +124,8 @@ pub struct Exporter {
     flush_time_max: Duration,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    /// The task that sends the metrics of the host that was attached last.
+    pushing: Option<AbortHandle>,
 }
 
 impl Exporter {
@@ -170,7 +172,7 @@ impl Exporter {
             }
         });
         let flush_time_max = Duration::from_millis(settings.flush_ms_max);
-        Ok(Some(Self { provider, metrics, counters, flush_time_max, stop, tasks }))
+        Ok(Some(Self { provider, metrics, counters, flush_time_max, stop, tasks, pushing: None }))
     }
 
     /// What takes the host's spans from a subscriber. It wants nothing else: without it no span is
@@ -190,7 +192,8 @@ impl Exporter {
         Some(layer.with_filter(own_spans()))
     }
 
-    /// Begins to send the metrics of `host`, and adds those of the sending to them.
+    /// Begins to send the metrics of `host`, and of none that was attached before, and adds those of
+    /// the sending to them.
     ///
     /// # Errors
     /// When the counters cannot be added.
@@ -202,8 +205,11 @@ impl Exporter {
             let added = registry.register(family);
             added.map_err(|reason| Failure::run_time(format!("telemetry: {reason}")))?;
         }
-        if let Some(pusher) = self.metrics.take() {
-            self.tasks.spawn(pusher.run(host.clone()));
+        if let Some(pushing) = self.pushing.take() {
+            pushing.abort();
+        }
+        if let Some(pusher) = self.metrics.clone() {
+            self.pushing = Some(self.tasks.spawn(pusher.run(host.clone())));
         }
         Ok(())
     }

@@ -146,6 +146,9 @@ pub struct Http {
     pub write_stall_ms_max: u64,
     /// How long requests in flight may go on once the host is told to stop, in milliseconds.
     pub shutdown_grace_ms: u64,
+    /// How long a connection must have asked for nothing, once the host is told to stop, before it is
+    /// closed, in milliseconds. Until then a next request is answered, with `connection: close`.
+    pub shutdown_quiet_ms: u64,
     /// The proxies in front of this host: what they say in `X-Forwarded-*` and `Forwarded` about the
     /// callers behind them is passed on to services. Of others it is replaced.
     pub trusted_proxies: Vec<Network>,
@@ -164,6 +167,7 @@ impl Default for Http {
             body_bytes_per_second_min: 1_024,
             write_stall_ms_max: 30_000,
             shutdown_grace_ms: 30_000,
+            shutdown_quiet_ms: 500,
             trusted_proxies: Vec::new(),
         }
     }
@@ -180,6 +184,18 @@ impl Http {
     #[must_use]
     pub fn write_stall_time(&self) -> Duration {
         Duration::from_millis(self.write_stall_ms_max)
+    }
+
+    /// How long requests in flight may go on once the host is told to stop.
+    #[must_use]
+    pub fn shutdown_grace(&self) -> Duration {
+        Duration::from_millis(self.shutdown_grace_ms)
+    }
+
+    /// How long a connection must have asked for nothing before it is closed.
+    #[must_use]
+    pub fn shutdown_quiet_time(&self) -> Duration {
+        Duration::from_millis(self.shutdown_quiet_ms)
     }
 
     /// How long after its beginning a body of which `received_bytes` have come may take to go on.

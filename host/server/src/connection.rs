@@ -2,25 +2,27 @@
 //!
 //! hyper has a timeout for heads, but it begins only once the version of HTTP is known, and sets a
 //! timer for each request, which costs a twentieth of a small one. Instead each connection is looked
-//! at a few times in its allowance, whether it has asked for anything since the last look.
+//! at a few times in its allowance, whether it has asked for anything since the last look. How it is
+//! told to end when the host ends is in [`crate::farewell`].
 
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use caplet_runtime::prometheus::IntGauge;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use crate::activity::{Activity, Asking, Open};
+use crate::farewell::Farewell;
 use crate::host::Shared;
 use crate::request;
 use crate::stall::{Stalled, Stalling};
@@ -33,66 +35,10 @@ const LOOKS: u32 = 4;
 pub(crate) enum Order {
     /// Serve.
     Serve,
-    /// Answer what has been asked, and end.
-    Finish,
+    /// Answer what is asked, tell the client to ask no more here, and end.
+    Leave,
     /// End now.
     Cut,
-}
-
-/// A connection that is open, until it is dropped: among those that there may be at once, and counted.
-#[derive(Debug)]
-pub(crate) struct Open {
-    gauge: IntGauge,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Open {
-    pub(crate) fn new(gauge: IntGauge, permit: OwnedSemaphorePermit) -> Self {
-        gauge.inc();
-        Self { gauge, _permit: permit }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.gauge.dec();
-    }
-}
-
-/// What a connection is doing, for the one who looks.
-#[derive(Debug, Default)]
-pub(crate) struct Activity {
-    /// Held here, because an upgraded connection outlives the protocol that it began with.
-    _open: Option<Open>,
-    n_begun: AtomicU32,
-    n_running: AtomicU32,
-    /// An answer waits for the client to take it; [`Stalling`] has its own deadline for that.
-    pub(crate) writing: AtomicBool,
-}
-
-/// A request that is being served, until its answer has been sent. Ends when dropped.
-struct Running(Arc<Activity>);
-
-impl Activity {
-    fn new(open: Open) -> Arc<Self> {
-        Arc::new(Self { _open: Some(open), ..Self::default() })
-    }
-
-    fn begin(self: Arc<Self>) -> Running {
-        self.n_begun.fetch_add(1, Ordering::Relaxed);
-        self.n_running.fetch_add(1, Ordering::Relaxed);
-        Running(self)
-    }
-
-    fn is_busy(&self) -> bool {
-        self.n_running.load(Ordering::Relaxed) > 0 || self.writing.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.n_running.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// How long a connection has been quiet.
@@ -108,6 +54,10 @@ struct Patience {
 enum Verdict {
     /// It asks, is answered, or has some time left.
     Fine,
+    /// The host ends: it is told to ask no more.
+    Leave,
+    /// It has been told, and has asked for nothing since.
+    Quiet,
     /// It has been quiet for its time: it may finish.
     Finish,
     /// It has not finished since.
@@ -123,7 +73,7 @@ impl Patience {
     }
 
     fn look(&mut self) -> Verdict {
-        let n_begun = self.activity.n_begun.load(Ordering::Relaxed);
+        let n_begun = self.activity.n_begun();
         if self.activity.is_busy() || n_begun != self.n_begun {
             self.n_begun = n_begun;
             self.n_quiet_looks = 0;
@@ -138,23 +88,27 @@ impl Patience {
     }
 }
 
-/// Serves a connection to its end.
+/// Serves a connection to its end. `asking` is given back as soon as it can ask for nothing more,
+/// which is earlier when the last answer is still being sent.
 pub(crate) async fn serve(
     host: Arc<Shared>,
     protocols: auto::Builder<TokioExecutor>,
     (stream, open): (TcpStream, Open),
+    asking: Asking,
     mut orders: watch::Receiver<Order>,
 ) {
     let peer = stream.peer_addr().ok();
     let activity = Activity::new(open);
     let mut patience = Patience::new(activity.clone(), host.http.header_read_time());
+    let mut farewell = Farewell::new(activity.clone(), host.http.shutdown_quiet_time(), asking);
     let stream = Stalling::new(stream, host.http.write_stall_time(), activity.clone());
     let limits = host.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (host, activity) = (host.clone(), activity.clone());
         async move {
-            let running = activity.begin();
-            let answer = request::respond(&host, request, peer).await;
+            let mut running = activity.begin(&request);
+            let mut answer = request::respond(&host, request, peer).await;
+            running.answered(&mut answer);
             Ok::<_, Infallible>(answer.map(|content| content.holding(running)))
         }
     });
@@ -163,21 +117,39 @@ pub(crate) async fn serve(
     loop {
         let verdict = tokio::select! {
             biased;
-            ended = connection.as_mut() => {
-                if let Err(reason) = ended {
-                    count_limit(&limits, &*reason);
-                    tracing::debug!(%reason, "a connection ended early");
-                }
-                return;
-            }
+            ended = connection.as_mut() => return tell(&limits, ended),
             order = order(&mut orders) => order,
             _ = patience.looks.tick() => patience.look(),
+            is_quiet = farewell.look() => if is_quiet { Verdict::Quiet } else { Verdict::Fine },
         };
         match verdict {
             Verdict::Fine => {}
+            Verdict::Leave => {
+                if farewell.begin() {
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+            Verdict::Quiet => {
+                // What has arrived since the last poll is seen first: closing on it would reset it.
+                tokio::task::yield_now().await;
+                if let Poll::Ready(ended) = futures::poll!(connection.as_mut()) {
+                    return tell(&limits, ended);
+                }
+                if farewell.end() {
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
             Verdict::Finish => connection.as_mut().graceful_shutdown(),
             Verdict::Cut => return,
         }
+    }
+}
+
+/// Tells of a connection that ended in another way than it should.
+fn tell(host: &Shared, ended: Result<(), Box<dyn std::error::Error + Send + Sync>>) {
+    if let Err(reason) = ended {
+        count_limit(host, &*reason);
+        tracing::debug!(%reason, "a connection ended early");
     }
 }
 
@@ -201,13 +173,15 @@ fn count_limit(host: &Shared, reason: &(dyn std::error::Error + 'static)) {
 async fn order(orders: &mut watch::Receiver<Order>) -> Verdict {
     match orders.changed().await.map(|()| *orders.borrow_and_update()) {
         Ok(Order::Serve) => Verdict::Fine,
-        Ok(Order::Finish) => Verdict::Finish,
+        Ok(Order::Leave) => Verdict::Leave,
         Ok(Order::Cut) | Err(_) => Verdict::Cut,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
 
     fn patience() -> Patience {
@@ -226,11 +200,12 @@ mod tests {
     async fn asking_running_and_writing_are_not_quiet() {
         let mut patience = patience();
         let activity = patience.activity.clone();
+        let request = Request::new(());
         for _ in 0..10 {
-            drop(activity.clone().begin());
+            drop(activity.clone().begin(&request));
             assert_eq!(patience.look(), Verdict::Fine);
         }
-        let running = activity.clone().begin();
+        let running = activity.clone().begin(&request);
         assert!((0..10).all(|_| patience.look() == Verdict::Fine));
         drop(running);
         activity.writing.store(true, Ordering::Relaxed);

@@ -32,6 +32,9 @@ use crate::system::DocumentCache;
 use crate::token::{self, Claims, Tokens};
 use crate::{cors, request, secret};
 
+/// The folder of the databases in the data directory. One host at a time has it.
+pub const DATABASES: &str = "databases";
+
 /// How often it is written down when API keys were used last.
 const USE_OF_KEYS_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -93,6 +96,8 @@ pub(crate) struct Shared {
     pub(crate) tenant: Arc<str>,
     phase: AtomicU8,
     folder: Option<Folder>,
+    /// The store that the host opened itself.
+    own_store: Option<Sqlite>,
 }
 
 /// Where a host is in its life.
@@ -189,9 +194,12 @@ impl Builder {
         let Self { config, data, plugins, cache, store, authorizer, clock, interfaces } = self;
         let cors = cors::Policy::new(&config.cors)?;
         identity::check(&config.auth)?;
-        let store = match store {
-            Some(store) => store,
-            None => open_store(data.as_deref())?,
+        let (store, own_store) = match store {
+            Some(store) => (store, None),
+            None => {
+                let own = open_store(data.as_deref())?;
+                (Arc::new(own.clone()) as Arc<dyn Store>, Some(own))
+            }
         };
         let secret = secret::load(&config.auth, data.as_deref())?;
         let roles = || Arc::new(RolePermissions::new(config.roles.clone()));
@@ -243,6 +251,7 @@ impl Builder {
             runtime,
             clock,
             folder,
+            own_store,
         });
         tokio::spawn(remember_use_of_keys(Arc::downgrade(&shared)));
         let host = Host { shared };
@@ -273,12 +282,12 @@ async fn remember_use_of_keys(host: Weak<Shared>) {
     }
 }
 
-fn open_store(data: Option<&Path>) -> Result<Arc<dyn Store>, Error> {
+fn open_store(data: Option<&Path>) -> Result<Sqlite, Error> {
     let options = match data {
-        Some(data) => sqlite::Options::directory(data.join("databases")),
+        Some(data) => sqlite::Options::directory(data.join(DATABASES)),
         None => sqlite::Options::temporary(),
     };
-    Ok(Arc::new(Sqlite::open(options)?))
+    Ok(Sqlite::open(options)?)
 }
 
 fn follow(runtime: &Runtime, path: PathBuf) -> Result<Folder, Error> {
@@ -356,9 +365,19 @@ impl Host {
     /// databases. Returns whether all finished in time. May be called more than once.
     pub async fn shutdown(&self, grace: Duration) -> bool {
         self.begin_draining();
+        self.release(grace).await
+    }
+
+    /// As [`Self::shutdown`], for a host that another process is to replace on the same data directory:
+    /// `/readyz` goes on saying what it said, streams of outside services go on as long as their
+    /// connections do, and the directory is unlocked.
+    pub async fn release(&self, grace: Duration) -> bool {
         let drained = self.shared.runtime.shutdown(grace).await;
         self.shared.write_use_of_keys().await;
         self.shared.runtime.database().close().await;
+        if let Some(Err(error)) = self.shared.own_store.as_ref().map(Sqlite::release) {
+            tracing::error!(%error, "no other host can have the databases while this one lives");
+        }
         drained
     }
 

@@ -14,8 +14,9 @@
 //!
 //! The map, in the order in which a request meets it:
 //!
-//! - [`serve`]: sockets and their graceful end; `connection`: clients that ask for nothing; `stall`:
-//!   clients that do not read.
+//! - [`serve`], [`Server`], [`Listener`]: sockets and their graceful end; `connection`, `activity`:
+//!   clients that ask for nothing; `stall`: clients that do not read; `farewell`: how clients are told
+//!   that the host ends.
 //! - [`host`]: [`Host`], what all requests share, and how it is built; [`config`]: what can be set.
 //! - `request`: ids (`correlation`), limits of the head, the path's check (`path`, `percent`), pages of
 //!   other origins ([`cors`]).
@@ -35,6 +36,7 @@
 
 #![deny(missing_docs)]
 
+mod activity;
 mod admin;
 mod answer;
 mod api;
@@ -45,10 +47,12 @@ mod connection;
 pub mod content;
 mod correlation;
 pub mod cors;
+mod farewell;
 pub mod gateway;
 pub mod host;
 mod idempotency;
 pub mod identity;
+mod listener;
 mod metrics;
 mod openapi;
 pub mod outbound;
@@ -71,8 +75,9 @@ pub use caplet_runtime::{self as runtime, CallContext, HostFailure, HostInterfac
 pub use config::Config;
 pub use content::Content;
 pub use host::{Builder, Error, Host};
+pub use listener::Listener;
 pub use problem::Problem;
-pub use serve::serve;
+pub use serve::{Server, serve};
 pub use token::Claims;
 
 /// The documents whose Rust is for embedders, as documentation tests.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use crate::connection::Activity;
+use crate::activity::Activity;
 
 /// Why a write failed.
 #[derive(Debug, thiserror::Error)]

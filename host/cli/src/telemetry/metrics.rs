@@ -21,6 +21,7 @@ use super::spans::tell_of_change;
 use super::target::Target;
 
 /// The task that sends the metrics.
+#[derive(Clone)]
 pub struct Pusher {
     pub client: Client,
     pub target: Target,

@@ -1,7 +1,9 @@
 //! The folder of the files, and that no other host uses it at the same time.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
@@ -21,7 +23,8 @@ const COMPANIONS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 pub(super) struct Directory {
     path: PathBuf,
     /// Unlocked by the system when the process ends, however it ends.
-    _lock: File,
+    lock: File,
+    is_released: AtomicBool,
     /// Removed with everything in it on drop; after the lock.
     temporary: Option<TempDir>,
 }
@@ -36,16 +39,11 @@ impl Directory {
             ))
         };
         std::fs::create_dir_all(path).map_err(|error| failed("made", error))?;
-        let lock_path = path.join(LOCK_NAME);
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock_path)
-            .map_err(|error| failed("written", error))?;
+        let lock = lock_file(path).map_err(|error| failed("written", error))?;
         match lock.try_lock() {
             Ok(()) => {
-                let directory = Self { path: path.to_owned(), _lock: lock, temporary: None };
+                let is_released = AtomicBool::new(false);
+                let directory = Self { path: path.to_owned(), lock, is_released, temporary: None };
                 directory.remove_left_copies();
                 Ok(directory)
             }
@@ -67,6 +65,24 @@ impl Directory {
         let mut directory = Self::open(temporary.path())?;
         directory.temporary = Some(temporary);
         Ok(directory)
+    }
+
+    /// Lets another host have the folder. Nothing is opened in it here any more.
+    pub(super) fn release(&self) -> Result<()> {
+        self.is_released.store(true, Ordering::SeqCst);
+        self.lock.unlock().map_err(|error| {
+            Error::Unavailable(format!("{} cannot be unlocked: {error}", self.path.display()))
+        })
+    }
+
+    /// # Errors
+    /// [`Error::Unavailable`] when the folder is another host's by now.
+    pub(super) fn check_held(&self) -> Result<()> {
+        if self.is_released.load(Ordering::SeqCst) {
+            let path = self.path.display();
+            return Err(Error::Unavailable(format!("{path} was given up to another host")));
+        }
+        Ok(())
     }
 
     pub(super) fn is_temporary(&self) -> bool {
@@ -117,4 +133,16 @@ impl Directory {
     pub(super) fn file(&self, plugin: &str) -> PathBuf {
         self.path.join(format!("{plugin}.db"))
     }
+}
+
+/// Waits until no host uses the folder. It blocks the thread.
+pub(super) fn wait_until_free(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)?;
+    let lock = lock_file(path)?;
+    lock.lock()?;
+    lock.unlock()
+}
+
+fn lock_file(path: &Path) -> io::Result<File> {
+    File::options().create(true).truncate(false).write(true).open(path.join(LOCK_NAME))
 }

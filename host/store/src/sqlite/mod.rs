@@ -36,7 +36,7 @@ mod write;
 mod writer;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -115,6 +115,29 @@ impl Sqlite {
         Ok(Self { shared: Arc::new(shared) })
     }
 
+    /// Waits until no other host uses the directory. Somebody else may have taken it by the time this
+    /// store is opened, which [`Self::open`] then says.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the directory cannot be made or its lock cannot be had.
+    pub async fn wait_until_free(directory: &Path) -> Result<()> {
+        let path = directory.to_owned();
+        let waited = off_thread(move || directory::wait_until_free(&path)).await?;
+        waited.map_err(|error| {
+            let path = directory.display();
+            Error::Unavailable(format!("{path} cannot be locked: {error}; check its permissions"))
+        })
+    }
+
+    /// Gives the directory up to another host, while this process lives on. All databases must have
+    /// been closed before; no further one can be opened.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the lock cannot be given back.
+    pub fn release(&self) -> Result<()> {
+        self.shared.directory.release()
+    }
+
     /// What all databases did since the store was opened.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
@@ -126,6 +149,7 @@ impl Sqlite {
 impl Store for Sqlite {
     async fn open(&self, plugin: &str, limits: Limits) -> Result<Arc<dyn Database>> {
         check_name(plugin)?;
+        self.shared.directory.check_held()?;
         let entry = Arc::clone(self.shared.databases.lock().entry(plugin.to_owned()).or_default());
         let mut known = entry.lock().await;
         if let Some(database) = known.upgrade()
