@@ -20,7 +20,20 @@ impl Impostor {
         self.0.get_mut().write_all(format!("{line}\n").as_bytes()).await.expect("it is heard");
     }
 
-    /// The next line. The socket that comes with it is dropped at once.
+    /// Says hello, and returns what the host says of itself. The socket that comes with the first byte
+    /// is dropped; the byte is read alone, because a read ends at a socket, which would look like the
+    /// end of what there is.
+    async fn greet(place: &Place) -> (Self, String) {
+        let mut impostor = Self::connect(place).await;
+        impostor.tell("caplet takeover 1").await;
+        let byte = impostor.0.get_mut().read_u8();
+        let byte = tokio::time::timeout(PATIENCE, byte).await.expect("in time").expect("a byte");
+        assert_eq!(byte, b'+');
+        let greeting = impostor.hear().await;
+        (impostor, greeting)
+    }
+
+    /// The next line.
     async fn hear(&mut self) -> String {
         let mut line = String::new();
         let hearing = self.0.read_line(&mut line);
@@ -83,22 +96,17 @@ async fn a_successor_that_dies_on_the_way_is_not_noticed() {
     }
     let server = place.start(&[]).await;
     let load = Load::begin(&server, false);
-    let mut before_ready = Impostor::connect(&place).await;
-    before_ready.tell("caplet takeover 1").await;
-    assert!(before_ready.hear().await.contains("ledger"));
+    let (before_ready, greeting) = Impostor::greet(&place).await;
+    assert!(greeting.contains("ledger"), "{greeting}");
     drop(before_ready);
     load.answers(50).await;
 
-    let mut while_waiting = Impostor::connect(&place).await;
-    while_waiting.tell("caplet takeover 1").await;
-    while_waiting.hear().await;
+    let (mut while_waiting, _) = Impostor::greet(&place).await;
     while_waiting.tell("ready").await;
     drop(while_waiting);
     load.answers(50).await;
 
-    let mut with_the_databases = Impostor::connect(&place).await;
-    with_the_databases.tell("caplet takeover 1").await;
-    with_the_databases.hear().await;
+    let (mut with_the_databases, _) = Impostor::greet(&place).await;
     with_the_databases.tell("ready").await;
     assert_eq!(with_the_databases.hear().await, "released\n");
     drop(with_the_databases);

@@ -28,7 +28,8 @@ pub async fn run(options: Serve) -> Result<(), Failure> {
     environment::warn_of_unknown();
     let stop = Stop::watch()?;
     let (listener, predecessor) = open(&settings, options.takeover).await?;
-    let is_complete = serve(settings, (listener, predecessor), &stop, &mut exporter, progress).await;
+    let is_complete =
+        serve(settings, (listener, predecessor), &stop, &mut exporter, progress).await;
     if let Some(exporter) = exporter {
         exporter.finish().await;
     }

@@ -51,7 +51,8 @@ pub async fn bound(listen: &Listen) -> Result<Listener, Failure> {
 /// When it does not.
 pub async fn taken_over(predecessor: &Predecessor, listen: &Listen) -> Result<Listener, Failure> {
     let address = predecessor.address();
-    let addresses = tokio::net::lookup_host(&listen.0).await.map(Vec::from_iter).unwrap_or_default();
+    let addresses =
+        tokio::net::lookup_host(&listen.0).await.map(Vec::from_iter).unwrap_or_default();
     // Port 0 takes any, and this one is as good.
     let fits = |wanted: &SocketAddr| wanted.port() == 0 || *wanted == address;
     if !addresses.iter().any(fits) {

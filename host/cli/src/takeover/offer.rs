@@ -36,7 +36,11 @@ impl Offer {
     }
 
     /// Waits for a successor that is ready, and has handed the socket to it by then.
-    pub async fn successor(&self, listener: &Listener, greeting: impl Fn() -> Greeting) -> Successor {
+    pub async fn successor(
+        &self,
+        listener: &Listener,
+        greeting: impl Fn() -> Greeting,
+    ) -> Successor {
         loop {
             let Ok((stream, _)) = self.socket.accept().await else {
                 // Nearly always there are no more file descriptors.
@@ -64,7 +68,11 @@ impl Drop for Offer {
 pub struct Successor(Wire);
 
 impl Successor {
-    async fn greet(stream: UnixStream, listener: &Listener, greeting: Greeting) -> io::Result<Self> {
+    async fn greet(
+        stream: UnixStream,
+        listener: &Listener,
+        greeting: Greeting,
+    ) -> io::Result<Self> {
         let mut wire = Wire::new(stream);
         if !wire.is_of_this_user()? {
             return Err(io::Error::other("another user of this machine asked"));
