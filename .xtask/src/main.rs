@@ -7,6 +7,7 @@
 //! - `tidy`: layers and text rules that the compiler does not know.
 //! - `wit`: what a change of the contract breaks.
 //! - `bench`: the host against the same endpoints written by hand.
+//! - `prove`: what the host promises, tried on the real program, with a report.
 //!
 //! Nothing here is part of the host, and no crate of the host or of a plugin may use it.
 
@@ -15,8 +16,12 @@ mod command;
 mod finding;
 mod guests;
 mod host_binary;
+mod machine;
+mod memory;
 mod outside;
+mod prove;
 mod serve;
+mod server;
 mod test;
 mod tidy;
 mod tools;
@@ -55,6 +60,8 @@ enum Command {
     Wit,
     /// Compare the host with hand-written rivals, and print the ratios.
     Bench(bench::Options),
+    /// Try upgrades, faults and attacks on the real program, and write a report.
+    Prove(prove::Options),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +87,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Tidy => tidy::run(&workspace)?,
         Command::Wit => wit::run(&workspace)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
+        Command::Prove(options) => prove::run(&workspace, &options)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,9 +4,9 @@ use super::{
     data::Data,
     django::Django,
     load::{Answer, Load, Measured, ask},
-    server::Server,
     stage::Stage,
 };
+use crate::server::Server;
 use anyhow::{Context, Result, bail};
 
 /// Who answers.

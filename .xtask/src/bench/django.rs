@@ -5,10 +5,10 @@
 use super::{
     data::{COMMENTS_OF_A_POST, POSTS, body, put},
     load::{NUMBER, Request},
-    server::Server,
     stage::{SECRET, Stage},
 };
 use crate::command::{output, program, run};
+use crate::server::Server;
 use anyhow::{Context, Result};
 use std::{
     env, fs,

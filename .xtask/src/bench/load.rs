@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::{fs, path::Path, process::Stdio};
 
-use super::server::Server;
 use crate::command::{output, program};
+use crate::server::Server;
 
 /// How long a side is loaded before it is measured, in seconds.
 const WARM_UP_SECONDS: u32 = 1;

@@ -4,11 +4,11 @@
 //! counts is the ratio of the medians. Figures and no verdicts: a bar that is missed is shown and does
 //! not fail. What fails is a side that answers something else, or an error.
 //!
-//! - `stage`: what is built and where it runs; `server`: one side as a child process.
+//! - `stage`: what is built and where it runs; a side is a child process ([`crate::server`]).
 //! - `data`: the comments in the database; `load`: requests, answers, and `wrk`.
 //! - `contest`: sides in turns; `benchmarks`: which there are; `call`: the one without HTTP; `tags`:
 //!   the one with a million taggings; `rest`: starting, and doing nothing.
-//! - `django`: the rival that is installed and not written; `memory`: what processes hold.
+//! - `django`: the rival that is installed and not written.
 //! - `report`: the table and `results.json`.
 //!
 //! The hand-written sides are in `tests/rivals`.
@@ -19,11 +19,8 @@ mod contest;
 mod data;
 mod django;
 mod load;
-mod machine;
-mod memory;
 mod report;
 mod rest;
-mod server;
 mod stage;
 mod tags;
 

@@ -1,6 +1,7 @@
 //! What was measured: as a table for people, and as JSON for what compares two runs.
 
-use super::{contest::Contest, load::Measured, machine::Machine, stage::Stage};
+use super::{contest::Contest, load::Measured, stage::Stage};
+use crate::machine::Machine;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::{fmt::Write, fs, path::Path};

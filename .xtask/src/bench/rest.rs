@@ -5,10 +5,10 @@ use super::{
     benchmarks::LIST,
     data::Data,
     load::{Request, ask},
-    memory::Memory,
     report::{Bar, Report, Unit, median},
     stage::{COMMENTS, Stage, TAGS},
 };
+use crate::memory::Memory;
 use anyhow::{Result, bail};
 use std::{
     ffi::OsStr,

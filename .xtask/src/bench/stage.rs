@@ -1,10 +1,12 @@
 //! What the benchmarks need: the host, the rivals, the guests and the load generator, built or
 //! installed; and the folders they run in, below the target directory and so on a real disk.
 
-use super::{Options, server::Server};
+use super::Options;
 use crate::{
     command::{artifacts, cargo, output, program, run, succeeds},
-    guests, host_binary, tools,
+    guests, host_binary,
+    server::Server,
+    tools,
     workspace::Workspace,
 };
 use anyhow::{Context, Result, bail};

@@ -50,7 +50,7 @@ const LAYERS: &[Layer] = &[
 /// Who may use a library and those whose names begin with its name and `-`. The tests may use all.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("axum", &["host/server", "host/testing", "examples/embed"]),
-    ("hyper", &["host/server", "host/testing"]),
+    ("hyper", &["host/server", "host/testing", ".xtask"]),
     ("tower", &["host/server", "host/testing"]),
     ("ring", &["host/server"]),
     ("jsonwebtoken", &["host/server", "host/testing"]),

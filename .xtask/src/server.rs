@@ -1,7 +1,7 @@
-//! One side as a child process: started, asked, ended. It is in this program's process group, so that
+//! A server as a child process, one side of a benchmark or a host that is tried: started, asked, ended. It is in this program's process group, so that
 //! Ctrl-C ends both.
 
-use super::memory::{self, Memory};
+use crate::memory::{self, Memory};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
@@ -68,6 +68,24 @@ impl Server {
     /// What it and the processes it started hold.
     pub fn memory(&self) -> Result<Memory> {
         memory::of_tree(self.child.id())
+    }
+
+    /// Asks it to end, and does not wait.
+    pub fn tell_to_stop(&self) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Waits until it ends by itself or because it was told to; its exit code, unless a signal ended
+    /// it.
+    pub fn wait(mut self) -> Result<Option<i32>> {
+        Ok(self.child.wait().context("cannot wait for a server")?.code())
     }
 
     /// Asks it to end, and waits until it has: what it wrote is in its files then.

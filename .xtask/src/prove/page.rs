@@ -1,0 +1,175 @@
+//! The report as one page for people: it needs no network and no script, and reads well in light, in
+//! dark, on paper, and read out aloud.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{
+    report::Report,
+    row::{Bar, Figure, Row},
+};
+
+/// The page.
+pub fn page(report: &Report) -> Markup {
+    let n_failed = report.n_failed();
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Caplet: what was proved" }
+                style { (PreEscaped(include_str!("page.css"))) }
+            }
+            body {
+                header {
+                    h1 { "Caplet: what was proved" }
+                    @if n_failed == 0 {
+                        p.verdict.good { "✓ All " (report.rows.len()) " rows hold." }
+                    } @else {
+                        p.verdict.bad { "✗ " (n_failed) " of " (report.rows.len()) " rows do not hold." }
+                    }
+                    (machine(report))
+                }
+                main {
+                    h2 id="rows" { "At a glance" }
+                    (overview(&report.rows))
+                    h2 { "In full" }
+                    @for row in &report.rows { (section(row)) }
+                }
+            }
+        }
+    }
+}
+
+fn machine(report: &Report) -> Markup {
+    let machine = &report.machine;
+    let build = if report.is_release { "released build" } else { "development build" };
+    html! {
+        p.soft {
+            (machine.date) ", revision " code { (machine.revision) } ", " (build) ", seed "
+            (report.seed) ", " (report.minutes) " minutes. " (machine.n_processors) " × "
+            (machine.processor) ", " (machine.memory_kib / 1_048_576) " GiB, Linux " (machine.kernel)
+            ". The load came from the same machine."
+        }
+    }
+}
+
+fn overview(rows: &[Row]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr { th scope="col" { "Row" } th scope="col" { "Holds" } th scope="col" { "Figures with a bar" } }
+                }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            td { a href={ "#" (row.id) } { (row.id) } }
+                            td.word { (verdict(row.passed)) }
+                            td { (bars(row)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The figures that decide, in one line; those that must be zero and are say nothing.
+fn bars(row: &Row) -> String {
+    let decide = row.figures.iter().filter(|figure| {
+        figure.bar.is_some() && !(figure.bar == Some(Bar::AtMost(0.0)) && figure.met == Some(true))
+    });
+    let texts: Vec<String> = decide
+        .map(|figure| {
+            let bar = figure.bar.map_or_else(String::new, Bar::text);
+            format!("{}: {} ({bar})", figure.name, value(figure))
+        })
+        .collect();
+    match texts.is_empty() {
+        true if row.passed && !row.figures.is_empty() => "nothing failed".to_owned(),
+        _ => texts.join("; "),
+    }
+}
+
+fn section(row: &Row) -> Markup {
+    html! {
+        section.row id=(row.id) aria-labelledby={ (row.id) "-title" } {
+            header {
+                h3 id={ (row.id) "-title" } { (row.id) }
+                (verdict(row.passed))
+                @if row.duration_s > 0.0 { span.soft { (format!("{:.0} s", row.duration_s)) } }
+            }
+            p { (row.what) }
+            @if !row.figures.is_empty() { (figures(&row.figures)) }
+            @if !row.notes.is_empty() {
+                ul.notes { @for note in &row.notes { li { (note) } } }
+            }
+            @for plot in &row.plots { (plot.markup()) }
+            p.soft { "Again: " code { (row.replay) } }
+        }
+    }
+}
+
+fn figures(figures: &[Figure]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Figure" } th.number scope="col" { "Measured" }
+                        th.number scope="col" { "Bar" } th scope="col" { "" }
+                    }
+                }
+                tbody {
+                    @for figure in figures {
+                        tr {
+                            td { (figure.name) }
+                            td.number { (value(figure)) }
+                            td.number { @if let Some(bar) = figure.bar { (bar.text()) } }
+                            td.word { @if let Some(met) = figure.met { (verdict(met)) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn verdict(holds: bool) -> Markup {
+    if holds {
+        html! { span.good { "✓ yes" } }
+    } else {
+        html! { span.bad { "✗ no" } }
+    }
+}
+
+fn value(figure: &Figure) -> String {
+    let digits = match figure.value.abs() {
+        whole if whole.fract() == 0.0 => 0,
+        large if large >= 100.0 => 0,
+        _ => 2,
+    };
+    format!("{:.digits$} {}", figure.value, figure.unit).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bars, section};
+    use crate::prove::row::{Bar, Row};
+
+    #[test]
+    fn what_a_plugin_said_is_no_markup() {
+        let row = Row::new("a", "b", String::new()).failed("<script>alert(1)</script>".to_owned());
+        let page = section(&row).into_string();
+        assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+    }
+
+    #[test]
+    fn the_overview_says_what_decides() {
+        let row = Row::new("a", "b", String::new()).none("dropped", 0);
+        assert_eq!(bars(&row), "nothing failed");
+        let row = row.held("pause", 12.345, "ms", Bar::AtMost(50.0)).none("refused", 3);
+        assert_eq!(bars(&row), "pause: 12.35 ms (≤ 50); refused: 3 (≤ 0)");
+    }
+}

@@ -1,0 +1,151 @@
+//! One thing that was tried: what, whether it held, and the figures by which one can tell.
+
+use serde::Serialize;
+use std::time::Duration;
+
+use super::plot::Plot;
+
+/// What a figure has to reach for its row to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bar {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Bar {
+    fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(bar) => value <= bar,
+            Self::AtLeast(bar) => value >= bar,
+        }
+    }
+
+    /// As people write it.
+    pub fn text(self) -> String {
+        match self {
+            Self::AtMost(bar) => format!("≤ {bar}"),
+            Self::AtLeast(bar) => format!("≥ {bar}"),
+        }
+    }
+}
+
+/// A number that was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figure {
+    pub name: String,
+    pub value: f64,
+    pub unit: &'static str,
+    /// None where the number is only told.
+    pub bar: Option<Bar>,
+    pub met: Option<bool>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    /// What it is called, here and in the tests.
+    pub id: String,
+    /// What was done, and what should come of it.
+    pub what: String,
+    pub passed: bool,
+    pub figures: Vec<Figure>,
+    /// What went wrong, or is to be known about the figures.
+    pub notes: Vec<String>,
+    /// The command that does it again.
+    pub replay: String,
+    pub seed: Option<u64>,
+    pub duration_s: f64,
+    #[serde(skip)]
+    pub plots: Vec<Plot>,
+}
+
+impl Row {
+    /// A row that holds so far.
+    pub fn new(id: &str, what: &str, replay: String) -> Self {
+        Self {
+            id: id.to_owned(),
+            what: what.to_owned(),
+            passed: true,
+            figures: Vec::new(),
+            notes: Vec::new(),
+            replay,
+            seed: None,
+            duration_s: 0.0,
+            plots: Vec::new(),
+        }
+    }
+
+    /// A scenario that could not be tried to its end.
+    pub fn broken(scenario: &str, error: &anyhow::Error) -> Self {
+        let only = scenario.to_lowercase();
+        let row = Self::new(&only, "The scenario runs to its end.", replay(&only, 1));
+        row.failed(format!("{error:#}"))
+    }
+
+    /// The same row with a figure that is only told.
+    pub fn told(mut self, name: &str, value: f64, unit: &'static str) -> Self {
+        self.figures.push(Figure { name: name.to_owned(), value, unit, bar: None, met: None });
+        self
+    }
+
+    /// The same row with a figure that has to reach a bar.
+    pub fn held(mut self, name: &str, value: f64, unit: &'static str, bar: Bar) -> Self {
+        let met = bar.is_met(value);
+        self.passed &= met;
+        let (bar, met) = (Some(bar), Some(met));
+        self.figures.push(Figure { name: name.to_owned(), value, unit, bar, met });
+        self
+    }
+
+    /// The same row with a number of things that must not happen at all.
+    pub fn none(self, name: &str, n: usize) -> Self {
+        // A count is far below what a float holds exactly.
+        #[allow(clippy::cast_precision_loss)]
+        self.held(name, n as f64, "", Bar::AtMost(0.0))
+    }
+
+    /// The same row with something to be known.
+    pub fn note(mut self, note: String) -> Self {
+        self.notes.push(note);
+        self
+    }
+
+    /// The same row, which does not hold.
+    pub fn failed(mut self, reason: String) -> Self {
+        self.passed = false;
+        self.note(reason)
+    }
+
+    /// The same row with a picture.
+    pub fn plot(mut self, plot: Plot) -> Self {
+        self.plots.push(plot);
+        self
+    }
+
+    /// The same row with what is needed to do it again.
+    pub fn measured(mut self, seed: u64, duration: Duration) -> Self {
+        self.seed = Some(seed);
+        self.duration_s = duration.as_secs_f64();
+        self
+    }
+}
+
+/// The command that does a scenario again.
+pub fn replay(scenario: &str, seed: u64) -> String {
+    format!("cargo xtask prove --only {scenario} --seed {seed}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bar, Row};
+
+    #[test]
+    fn one_bar_that_is_missed_fails_the_row() {
+        let row = || Row::new("a", "b", String::new()).held("c", 1.0, "ms", Bar::AtMost(1.0));
+        assert!(row().told("d", 9.0, "ms").passed);
+        assert!(!row().none("e", 1).none("f", 0).passed);
+        assert!(!row().failed("why".to_owned()).passed);
+        assert!(!row().held("g", 1.9, "", Bar::AtLeast(2.0)).passed);
+    }
+}

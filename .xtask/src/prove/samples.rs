@@ -1,0 +1,147 @@
+//! What many answers say together: how many failed and how, how long they took, and how long nobody was
+//! answered at all.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    caller::{Kind, Outcome},
+    load::Sample,
+    row::Row,
+};
+
+/// How many examples of what went wrong are told.
+const EXAMPLES_MAX: usize = 5;
+
+/// The samples of one load, in the order of their answers.
+pub struct Samples(pub Vec<Sample>);
+
+impl Samples {
+    /// How many are so.
+    pub fn count(&self, is_so: impl Fn(&Outcome) -> bool) -> usize {
+        self.0.iter().filter(|sample| is_so(&sample.outcome)).count()
+    }
+
+    /// The latencies of the good answers of a kind whose requests were due in one of the windows.
+    pub fn latencies_ms(&self, kind: Kind, is_in: impl Fn(Duration) -> bool) -> Vec<f64> {
+        let good = |sample: &&Sample| {
+            sample.kind == kind && matches!(sample.outcome, Outcome::Good(_)) && is_in(sample.due)
+        };
+        self.0.iter().filter(good).map(Sample::latency_ms).collect()
+    }
+
+    /// The longest time between two answers to fast requests, from `from` to `to`.
+    pub fn pause_ms(&self, from: Duration, to: Duration) -> f64 {
+        let is_good = |sample: &&Sample| {
+            sample.kind == Kind::Fast && matches!(sample.outcome, Outcome::Good(_))
+        };
+        let inside = self.0.iter().filter(is_good).map(|sample| sample.done);
+        let inside: Vec<Duration> = inside.filter(|done| (from..=to).contains(done)).collect();
+        let gaps = inside.windows(2).map(|pair| pair[1] - pair[0]);
+        gaps.max().unwrap_or(to.saturating_sub(from)).as_secs_f64() * 1_000.0
+    }
+
+    /// A row with how many requests there were of each kind, and with none that failed.
+    pub fn judged(&self, row: Row) -> Row {
+        let row = Kind::ALL.iter().fold(row, |row, kind| {
+            let n = self.0.iter().filter(|sample| sample.kind == *kind).count();
+            if n == 0 {
+                row
+            } else {
+                row.told(&format!("requests: {}", kind.name()), number(n), "")
+            }
+        });
+        let row = row
+            .none("dropped", self.count(|it| matches!(it, Outcome::Dropped(_))))
+            .none("answers from 500 on", self.count(|it| matches!(it, Outcome::Error(..))))
+            .none("refused", self.count(|it| *it == Outcome::Refused))
+            .none("of two versions", self.count(|it| matches!(it, Outcome::Mixed(_))))
+            .none("other wrong answers", self.count(|it| matches!(it, Outcome::Wrong(_))));
+        self.examples().into_iter().fold(row, Row::note)
+    }
+
+    /// What went wrong, each sort of it once.
+    fn examples(&self) -> Vec<String> {
+        let mut sorts: BTreeMap<String, (usize, Duration)> = BTreeMap::new();
+        for sample in &self.0 {
+            if !matches!(sample.outcome, Outcome::Good(_)) {
+                let text = format!("{}: {}", sample.kind.name(), sample.outcome);
+                sorts.entry(text).or_insert((0, sample.done)).0 += 1;
+            }
+        }
+        let mut sorts: Vec<_> = sorts.into_iter().collect();
+        sorts.sort_by_key(|(_, (n, _))| std::cmp::Reverse(*n));
+        let told = sorts.into_iter().take(EXAMPLES_MAX);
+        told.map(|(text, (n, first))| {
+            format!("{n} × {text} (first at {:.1} s)", first.as_secs_f64())
+        })
+        .collect()
+    }
+}
+
+/// The value below which so many hundredths of the values are; 0 of none.
+pub fn percentile(values: &[f64], hundredths: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    // The numbers are small and positive.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let place = (number(sorted.len()) * hundredths / 100.0).ceil() as usize;
+    sorted.get(place.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+/// A count as a figure.
+pub fn number(n: usize) -> f64 {
+    // A count is far below what a float holds exactly.
+    #[allow(clippy::cast_precision_loss)]
+    let n = n as f64;
+    n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Samples, percentile};
+    use crate::prove::{
+        caller::{Kind, Outcome},
+        load::Sample,
+        row::Row,
+    };
+    use std::time::Duration;
+
+    fn sample(kind: Kind, due_ms: u64, done_ms: u64, outcome: Outcome) -> Sample {
+        let at = Duration::from_millis;
+        Sample { kind, due: at(due_ms), sent: at(due_ms), done: at(done_ms), outcome }
+    }
+
+    #[test]
+    fn a_pause_is_between_two_fast_answers() {
+        let fast = |at| sample(Kind::Fast, at, at, Outcome::Good(1));
+        let slow = sample(Kind::Slow, 0, 30, Outcome::Good(1));
+        let samples = Samples(vec![fast(10), fast(20), slow, fast(55), fast(60)]);
+        let at = Duration::from_millis;
+        assert!((samples.pause_ms(at(0), at(60)) - 35.0).abs() < 0.001);
+        assert!((samples.pause_ms(at(100), at(140)) - 40.0).abs() < 0.001, "nobody was answered");
+    }
+
+    #[test]
+    fn one_dropped_request_fails_the_row_and_is_told() {
+        let dropped = Outcome::Dropped("reset".to_owned());
+        let samples = Samples(vec![sample(Kind::Write, 0, 5, dropped)]);
+        let row = samples.judged(Row::new("a", "b", String::new()));
+        assert!(!row.passed && row.notes[0].contains("write: no answer: reset"), "{:?}", row.notes);
+    }
+
+    #[test]
+    fn latencies_begin_when_a_request_was_due() {
+        let samples = Samples(vec![sample(Kind::Fast, 10, 250, Outcome::Good(1))]);
+        let all = samples.latencies_ms(Kind::Fast, |_| true);
+        assert!((percentile(&all, 99.0) - 240.0).abs() < 0.001);
+    }
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let values: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!(percentile(&values, 99.0), 99.0);
+        assert_eq!(percentile(&values, 50.0), 50.0);
+        assert_eq!(percentile(&[7.0], 99.0), 7.0);
+        assert_eq!(percentile(&[], 99.0), 0.0);
+    }
+}
