@@ -9,7 +9,7 @@ use super::{
     feed,
     load::{Load, Traffic},
     plot::{Mark, Plot},
-    row::{Bar, Row, replay},
+    row::{AtMost, Row, replay},
     samples::{Samples, number, percentile},
     swaps::settings,
 };
@@ -75,7 +75,7 @@ async fn kill(plan: &Plan<'_>, rounds: u32) -> Result<Row> {
     );
     Ok(Row::new("kill-ready", &what, replay("faults", plan.seed))
         .told("ready after, median", percentile(&times_ms, 50.0), "ms")
-        .held("ready after, longest", percentile(&times_ms, 100.0), "ms", Bar::AtMost(READY_MS_MAX))
+        .held("ready after, longest", percentile(&times_ms, 100.0), "ms", AtMost(READY_MS_MAX))
         .measured(plan.seed, begun.elapsed()))
 }
 

@@ -10,7 +10,7 @@ use super::{
     feed,
     load::{Load, Sample, Traffic},
     plot::Plot,
-    row::{Bar, Row, replay},
+    row::{AtMost, Row, replay},
     samples::{Samples, number, percentile},
 };
 
@@ -75,10 +75,10 @@ pub async fn run(plan: &Plan<'_>) -> Result<Vec<Row>> {
         .told("refused, with Retry-After", number(over.count(|it| *it == Outcome::Refused)), "")
         .none("neither answered nor refused properly", over.count(is_failure))
         .told("p99 of what was answered, steady", p99(&steady), "ms")
-        .held("p99 overloaded / steady", p99(&over) / p99(&steady), "×", Bar::AtMost(P99_RATIO_MAX))
-        .held("memory that it took more", growth_mib, "MiB", Bar::AtMost(GROWTH_MIB_MAX))
+        .held("p99 overloaded / steady", p99(&over) / p99(&steady), "×", AtMost(P99_RATIO_MAX))
+        .held("memory that it took more", growth_mib, "MiB", AtMost(GROWTH_MIB_MAX))
         .none("refused or failed afterwards", after.count(|it| !matches!(it, Outcome::Good(_))))
-        .held("p99 afterwards / steady", p99(&after) / p99(&steady), "×", Bar::AtMost(1.5))
+        .held("p99 afterwards / steady", p99(&after) / p99(&steady), "×", AtMost(1.5))
         .plot(Plot::of(
             Kind::Slow,
             "Latency of what was answered",

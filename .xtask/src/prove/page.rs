@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     report::Report,
-    row::{Bar, Figure, Row},
+    row::{AtMost, Figure, Row},
 };
 
 /// The page.
@@ -78,11 +78,12 @@ fn overview(rows: &[Row]) -> Markup {
 /// The figures that decide, in one line; those that must be zero and are say nothing.
 fn bars(row: &Row) -> String {
     let decide = row.figures.iter().filter(|figure| {
-        figure.bar.is_some() && !(figure.bar == Some(Bar::AtMost(0.0)) && figure.met == Some(true))
+        figure.at_most.is_some()
+            && !(figure.at_most == Some(AtMost(0.0)) && figure.met == Some(true))
     });
     let texts: Vec<String> = decide
         .map(|figure| {
-            let bar = figure.bar.map_or_else(String::new, Bar::text);
+            let bar = figure.at_most.map_or_else(String::new, AtMost::text);
             format!("{}: {} ({bar})", figure.name, value(figure))
         })
         .collect();
@@ -126,7 +127,7 @@ fn figures(figures: &[Figure]) -> Markup {
                         tr {
                             td { (figure.name) }
                             td.number { (value(figure)) }
-                            td.number { @if let Some(bar) = figure.bar { (bar.text()) } }
+                            td.number { @if let Some(bar) = figure.at_most { (bar.text()) } }
                             td.word { @if let Some(met) = figure.met { (verdict(met)) } }
                         }
                     }
@@ -156,7 +157,7 @@ fn value(figure: &Figure) -> String {
 #[cfg(test)]
 mod tests {
     use super::{bars, section};
-    use crate::prove::row::{Bar, Row};
+    use crate::prove::row::{AtMost, Row};
 
     #[test]
     fn what_a_plugin_said_is_no_markup() {
@@ -169,7 +170,7 @@ mod tests {
     fn the_overview_says_what_decides() {
         let row = Row::new("a", "b", String::new()).none("dropped", 0);
         assert_eq!(bars(&row), "nothing failed");
-        let row = row.held("pause", 12.345, "ms", Bar::AtMost(50.0)).none("refused", 3);
+        let row = row.held("pause", 12.345, "ms", AtMost(50.0)).none("refused", 3);
         assert_eq!(bars(&row), "pause: 12.35 ms (≤ 50); refused: 3 (≤ 0)");
     }
 }

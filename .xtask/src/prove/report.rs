@@ -31,7 +31,7 @@ impl Report {
     pub fn add(&mut self, row: Row) {
         println!("{} {}", if row.passed { "ok    " } else { "FAILED" }, row.id);
         for figure in &row.figures {
-            let bar = figure.bar.map_or_else(String::new, |bar| format!(" ({})", bar.text()));
+            let bar = figure.at_most.map_or_else(String::new, |bar| format!(" ({})", bar.text()));
             println!("         {}: {:.1} {}{bar}", figure.name, figure.value, figure.unit);
         }
         for note in &row.notes {

@@ -5,28 +5,19 @@ use std::time::Duration;
 
 use super::plot::Plot;
 
-/// What a figure has to reach for its row to hold.
+/// The most that a figure may be for its row to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bar {
-    AtMost(f64),
-    AtLeast(f64),
-}
+#[serde(transparent)]
+pub struct AtMost(pub f64);
 
-impl Bar {
+impl AtMost {
     fn is_met(self, value: f64) -> bool {
-        match self {
-            Self::AtMost(bar) => value <= bar,
-            Self::AtLeast(bar) => value >= bar,
-        }
+        value <= self.0
     }
 
     /// As people write it.
     pub fn text(self) -> String {
-        match self {
-            Self::AtMost(bar) => format!("≤ {bar}"),
-            Self::AtLeast(bar) => format!("≥ {bar}"),
-        }
+        format!("≤ {}", self.0)
     }
 }
 
@@ -36,8 +27,8 @@ pub struct Figure {
     pub name: String,
     pub value: f64,
     pub unit: &'static str,
-    /// None where the number is only told.
-    pub bar: Option<Bar>,
+    /// The most that it may be; none where the number is only told.
+    pub at_most: Option<AtMost>,
     pub met: Option<bool>,
 }
 
@@ -85,16 +76,16 @@ impl Row {
 
     /// The same row with a figure that is only told.
     pub fn told(mut self, name: &str, value: f64, unit: &'static str) -> Self {
-        self.figures.push(Figure { name: name.to_owned(), value, unit, bar: None, met: None });
+        self.figures.push(Figure { name: name.to_owned(), value, unit, at_most: None, met: None });
         self
     }
 
-    /// The same row with a figure that has to reach a bar.
-    pub fn held(mut self, name: &str, value: f64, unit: &'static str, bar: Bar) -> Self {
+    /// The same row with a figure that has a bar.
+    pub fn held(mut self, name: &str, value: f64, unit: &'static str, bar: AtMost) -> Self {
         let met = bar.is_met(value);
         self.passed &= met;
-        let (bar, met) = (Some(bar), Some(met));
-        self.figures.push(Figure { name: name.to_owned(), value, unit, bar, met });
+        let (at_most, met) = (Some(bar), Some(met));
+        self.figures.push(Figure { name: name.to_owned(), value, unit, at_most, met });
         self
     }
 
@@ -102,7 +93,7 @@ impl Row {
     pub fn none(self, name: &str, n: usize) -> Self {
         // A count is far below what a float holds exactly.
         #[allow(clippy::cast_precision_loss)]
-        self.held(name, n as f64, "", Bar::AtMost(0.0))
+        self.held(name, n as f64, "", AtMost(0.0))
     }
 
     /// The same row with something to be known.
@@ -138,14 +129,14 @@ pub fn replay(scenario: &str, seed: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bar, Row};
+    use super::{AtMost, Row};
 
     #[test]
     fn one_bar_that_is_missed_fails_the_row() {
-        let row = || Row::new("a", "b", String::new()).held("c", 1.0, "ms", Bar::AtMost(1.0));
+        let row = || Row::new("a", "b", String::new()).held("c", 1.0, "ms", AtMost(1.0));
         assert!(row().told("d", 9.0, "ms").passed);
         assert!(!row().none("e", 1).none("f", 0).passed);
         assert!(!row().failed("why".to_owned()).passed);
-        assert!(!row().held("g", 1.9, "", Bar::AtLeast(2.0)).passed);
+        assert!(!row().held("g", f64::NAN, "", AtMost(2.0)).passed, "nothing was measured");
     }
 }

@@ -11,7 +11,7 @@ use super::{
     feed,
     load::{Load, Sample, Traffic},
     plot::{Mark, Plot},
-    row::{Bar, Row, replay},
+    row::{AtMost, Row, replay},
     samples::{Samples, percentile},
 };
 
@@ -143,11 +143,11 @@ fn rows(samples: &Samples, swaps: &[Swap], plan: &Plan<'_>) -> Vec<Row> {
     let what = "Around a swap the longest time without an answer is short, and fast requests take \
                 hardly longer than at other times.";
     let speed = Row::new("swap-no-pause", what, replay("swaps", plan.seed))
-        .held("longest pause", percentile(&pauses, 100.0), "ms", Bar::AtMost(PAUSE_MS_MAX))
+        .held("longest pause", percentile(&pauses, 100.0), "ms", AtMost(PAUSE_MS_MAX))
         .told("longest pause, median of the swaps", percentile(&pauses, 50.0), "ms")
         .told("p99 of fast requests, steady", p99_steady, "ms")
         .told("p99 of fast requests, around swaps", p99_around, "ms")
-        .held("p99 around swaps / steady", p99_around / p99_steady, "×", Bar::AtMost(P99_RATIO_MAX))
+        .held("p99 around swaps / steady", p99_around / p99_steady, "×", AtMost(P99_RATIO_MAX))
         .told("from the order to the first answer, median", percentile(&changes, 50.0), "ms")
         .told("from the order to the first answer, longest", percentile(&changes, 100.0), "ms");
     let marks: Vec<Mark> = swaps.iter().map(mark).collect();
