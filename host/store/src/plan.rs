@@ -253,3 +253,6 @@ fn applied_as(migration: &Migration, known: &Recorded, rules: &Rules<'_>) -> Opt
 pub(crate) fn fault(number: u32, reason: impl Into<String>) -> Error {
     Error::Migration { number, reason: reason.into() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,6 +56,8 @@ pub struct TableChange {
     pub rows_before: Option<u64>,
     /// Its rows after, none when there is no such table any more.
     pub rows_after: Option<u64>,
+    /// Columns that are new.
+    pub columns_new: Vec<String>,
     /// Columns that are gone.
     pub columns_gone: Vec<String>,
 }
@@ -76,6 +78,9 @@ impl fmt::Display for TableChange {
             (Some(before), None) => write!(f, "{before} rows before, the table is gone")?,
             (None, Some(after)) => write!(f, "new, {after} rows")?,
             (None, None) => write!(f, "made and dropped")?,
+        }
+        if !self.columns_new.is_empty() {
+            write!(f, "; with {}", self.columns_new.join(", "))?;
         }
         if !self.columns_gone.is_empty() {
             write!(f, "; without {}", self.columns_gone.join(", "))?;

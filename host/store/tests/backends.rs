@@ -83,6 +83,29 @@ backends! {
         statements_notice_a_changed_schema,
         migrations_run_beside_readers_and_after_writers,
     }
+    phases::{
+        an_upgrade_goes_through_its_phases,
+        steps_that_follow_each_other_are_one_transaction,
+        a_plan_with_faults_runs_nothing,
+        a_backfill_before_an_expand_step_runs_twice,
+        a_return_opens_backfills_again,
+        there_is_no_way_back_behind_a_contract_step,
+        an_endless_backfill_is_named,
+        writers_get_their_turn_beside_a_backfill,
+    }
+    statements::{
+        statements_are_recorded_by_tag,
+        recorded_statements_can_be_restored,
+        more_texts_than_are_prepared_are_recorded,
+    }
+    trials::{
+        a_trial_says_what_each_step_does_and_changes_nothing,
+        statements_that_would_fail_are_found,
+        statements_that_go_on_are_left_alone,
+        a_step_that_fails_is_said,
+        an_endless_trial_ends_in_time,
+        a_trial_blocks_no_one,
+    }
     keys::{
         a_key_is_kept_with_the_transaction,
         keys_of_different_callers_never_meet,

@@ -5,8 +5,11 @@ pub mod constraints;
 pub mod keys;
 pub mod migrations;
 pub mod operation;
+pub mod phases;
+pub mod statements;
 pub mod time;
 pub mod transactions;
+pub mod trials;
 pub mod values;
 
 use std::future::{Future, poll_fn};

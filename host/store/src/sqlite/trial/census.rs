@@ -63,9 +63,9 @@ fn change(name: &str, before: Option<&Table>, after: Option<&Table>) -> Option<T
     if before == after {
         return None;
     }
-    let columns_gone = match (before, after) {
-        (Some(before), Some(after)) => {
-            before.columns.iter().filter(|it| !after.columns.contains(it)).cloned().collect()
+    let missing = |one: Option<&Table>, other: Option<&Table>| match (one, other) {
+        (Some(one), Some(other)) => {
+            one.columns.iter().filter(|it| !other.columns.contains(it)).cloned().collect()
         }
         _ => Vec::new(),
     };
@@ -73,6 +73,7 @@ fn change(name: &str, before: Option<&Table>, after: Option<&Table>) -> Option<T
         table: name.to_owned(),
         rows_before: before.map(|table| table.n_rows),
         rows_after: after.map(|table| table.n_rows),
-        columns_gone,
+        columns_new: missing(after, before),
+        columns_gone: missing(before, after),
     })
 }
