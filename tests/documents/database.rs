@@ -1,7 +1,10 @@
 //! SQL of a page, run on one database from its top to its end, through every gate of the store.
 //!
-//! - `sql migration 1`, or a file such as `migrations/0001_create.sql`: the next migration.
+//! - `sql migration 1`, or a file such as `migrations/0001_create.sql`: the next migration. A name such as
+//!   `0002_fill.backfill.sql` has its phase. Each is an upgrade in all its phases.
 //! - `sql refused`, `sql refused migration`: statements that the gate refuses, a line each.
+//! - `sql refused expand`: expand steps, a line each, that the statements of the page so far would not
+//!   survive.
 //! - `sql fails unique`: statements that fail with this error.
 //! - `sql`: statements that succeed. Their parameters stand above them: `-- $1 = "a", $2 = 5`.
 
@@ -9,7 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use caplet_store::sqlite::{Options, Sqlite};
-use caplet_store::{Begin, Database, Error, Limits, Migration, Mode, Store, Value, gate};
+use caplet_store::{
+    Begin, Database, Error, Limits, Migration, Mode, Pace, Phase, Store, Tag, Value, gate,
+};
 use serde_json::Value as Json;
 
 use crate::page::Block;
@@ -41,22 +46,49 @@ impl Notebook {
             ["refused", "migration"] => {
                 refused(block, |text| gate::check_migration(text, &Limits::default()).is_err())
             }
-            ["migration", number] => self.migrate(block, number).await,
+            ["refused", "expand"] => self.refused_expands(block).await,
+            ["migration", number] => self.migrate(block, number, Phase::Expand).await,
             [file] if file.ends_with(".sql") => {
                 let name = file.rsplit('/').next().unwrap_or_default();
-                self.migrate(block, name.split('_').next().unwrap_or_default()).await
+                let phase = name.trim_end_matches(".sql").rsplit('.').next();
+                let phase = phase.and_then(Phase::from_name).unwrap_or_default();
+                self.migrate(block, name.split('_').next().unwrap_or_default(), phase).await
             }
             other => panic!("{place}: {other:?} says nothing"),
         }
     }
 
-    async fn migrate(&mut self, block: &Block, number: &str) -> Json {
+    /// Upgrades to a version with one more migration, while the one without it serves.
+    async fn migrate(&mut self, block: &Block, number: &str, phase: Phase) -> Json {
+        let serving = self.migrations.last().map_or(0, |last| last.number);
         let number = number.parse().unwrap_or_else(|_| panic!("{}: {number}", block.place));
         let (name, sql) = ("of the page".to_owned(), block.text.clone());
-        self.migrations.push(Migration::expand(number, name, sql));
-        let migrated = self.database.migrate(&self.migrations).await;
-        let migrated = migrated.unwrap_or_else(|error| panic!("{}: {error}", block.place));
-        assert_eq!(migrated.applied, [number], "{}", block.place);
+        self.migrations.push(Migration::expand(number, name, sql).in_phase(phase));
+        let upgraded = self.upgrade(serving).await;
+        let version = upgraded.unwrap_or_else(|error| panic!("{}: {error}", block.place));
+        assert_eq!(version, number, "{}", block.place);
+        Json::Null
+    }
+
+    /// Runs all phases, and returns the version of the schema.
+    async fn upgrade(&self, serving: u32) -> Result<u32, Error> {
+        let plan = self.database.plan(&self.migrations, Some(serving)).await?;
+        self.database.expand(&plan).await?;
+        self.database.backfill(&plan, &Pace::default()).await?;
+        self.database.contract(&plan).await.map(|migrated| migrated.schema_version)
+    }
+
+    async fn refused_expands(&self, block: &Block) -> Json {
+        let recorded = self.database.statements_of(Tag::of(0)).texts;
+        let old: Vec<_> = recorded.iter().map(ToString::to_string).collect();
+        let serving = self.migrations.last().map_or(0, |last| last.number);
+        for (text, _) in split(&block.text) {
+            let next = Migration::expand(serving + 1, "refused", text.clone());
+            let list = [self.migrations.as_slice(), &[next]].concat();
+            let plan = self.database.plan(&list, Some(serving)).await.expect("a plan");
+            let trial = self.database.trial(&plan, &old).await.expect("a trial");
+            assert!(!trial.broken.is_empty(), "{}: {text}: {trial:?}", block.place);
+        }
         Json::Null
     }
 
@@ -79,7 +111,8 @@ impl Notebook {
 
     async fn statement(&self, text: &str, parameters: &[Value]) -> Result<Json, Error> {
         let deadline = Instant::now() + PATIENCE;
-        let begin = Begin { mode: Mode::Write, tenant: "acme".into(), deadline, tag: None };
+        let begin =
+            Begin { mode: Mode::Write, tenant: "acme".into(), deadline, tag: Some(Tag::of(0)) };
         let mut transaction = self.database.begin(begin).await?;
         let rows = if gate::check(text, &Limits::default())?.selects {
             let page = transaction.query_json(text, parameters, 100).await?;

@@ -48,6 +48,7 @@ walks! {
     http_runs "docs/http.md";
     identity_runs "docs/identity.md";
     limits_runs "docs/limits.md";
+    migrations_runs "docs/migrations.md";
     observability_runs "docs/observability.md";
     operating_runs "docs/operating.md";
     performance_runs "docs/performance.md";

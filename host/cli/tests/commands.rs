@@ -173,6 +173,11 @@ fn describe_is_for_people_and_for_programs() {
     for part in ["echo 1.0.0", "/with-permission", "echo.listen", "greeting", "default \"hello\""] {
         assert!(outcome.output.contains(part), "{part} is not in {}", outcome.output);
     }
+    place.install("upgrade-v2");
+    let outcome = place.run(&["describe", "plugins/upgrade-v2.wasm"], &[]);
+    assert!(outcome.output.contains("2  expand  add label"), "{}", outcome.output);
+    let outcome = place.run(&["describe", "--json", "plugins/upgrade-v2.wasm"], &[]);
+    assert!(outcome.output.contains(r#""phase": "expand""#), "{}", outcome.output);
     let outcome = place.run(&["describe", "--json", "plugins/echo.wasm"], &[]);
     let document: serde_json::Value = serde_json::from_str(&outcome.output).unwrap();
     assert_eq!(document["name"], "echo");

@@ -110,6 +110,8 @@ pub mod prelude {
 mod documents {
     #[doc = include_str!("../../../README.md")]
     mod readme {}
+    #[doc = include_str!("../../../docs/migrations.md")]
+    mod migrations {}
     #[doc = include_str!("../../../docs/sql.md")]
     mod sql {}
     #[doc = include_str!("../../../docs/subjects.md")]

@@ -203,3 +203,17 @@ fn without_a_caller_the_answer_is_401() {
     let response = caplet_sdk::testing::call(&notes(), "create", Request::default());
     assert_eq!((response.status, response.header("www-authenticate")), (401, Some("Bearer")));
 }
+
+#[test]
+fn migrations_have_the_phase_they_are_added_with() {
+    let plugin = Plugin::new("notes")
+        .migration(1, "create", "CREATE TABLE notes (id BIGINT)")
+        .backfill(2, "fill", "DELETE FROM notes WHERE id IN (SELECT id FROM notes LIMIT 1)")
+        .contract(3, "drop", "DROP TABLE notes")
+        .migration_on_postgres("DROP TABLE notes CASCADE");
+    let found = plugin.describe().migrations;
+    let phases: Vec<_> = found.iter().map(|it| (it.number, format!("{:?}", it.phase))).collect();
+    let expected = [(1, "Expand"), (2, "Backfill"), (3, "Contract")];
+    assert_eq!(phases, expected.map(|(number, name)| (number, format!("Phase::{name}"))));
+    assert!(found[2].postgres.is_some());
+}
