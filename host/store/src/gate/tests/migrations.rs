@@ -76,3 +76,32 @@ fn refuses_migrations_that_leave_the_plugin_or_the_portable_subset() {
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn a_backfill_is_one_bounded_change() {
+    let allowed = [
+        "UPDATE t SET a = b WHERE id IN (SELECT id FROM t WHERE a IS NULL LIMIT 500)",
+        "DELETE FROM t WHERE id IN (SELECT id FROM t ORDER BY id LIMIT 500);",
+        "INSERT INTO u (id) SELECT id FROM t WHERE id NOT IN (SELECT id FROM u) LIMIT 500",
+        "WITH a AS (SELECT id FROM t LIMIT 5) UPDATE t SET b = 1 WHERE id IN (SELECT id FROM a)",
+    ];
+    for sql in allowed {
+        assert_eq!(check_backfill(sql, &Limits::default()), Ok(()), "{sql}");
+    }
+    for (sql, reason) in [
+        ("UPDATE t SET a = b WHERE a IS NULL", "bounds the rows"),
+        ("UPDATE t SET a = 'LIMIT' WHERE a IS NULL", "bounds the rows"),
+        ("SELECT id FROM t LIMIT 5", "changes nothing"),
+        ("CREATE TABLE a (b TEXT)", "only SELECT"),
+        ("DELETE FROM t LIMIT 5", "LIMIT"),
+        ("DELETE FROM t WHERE a = $1 AND id IN (SELECT id FROM t LIMIT 5)", "no parameters"),
+        ("DELETE FROM t WHERE a = $tenant AND id IN (SELECT id FROM t LIMIT 5)", "all tenants"),
+        ("DELETE FROM t WHERE a IN (SELECT 1 LIMIT 5); DELETE FROM t", "exactly one"),
+        ("", "exactly one"),
+    ] {
+        match check_backfill(sql, &Limits::default()) {
+            Err(Error::Invalid(text)) => assert!(text.contains(reason), "{sql}: {text}"),
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+}

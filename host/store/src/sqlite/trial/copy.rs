@@ -39,7 +39,7 @@ impl Copy {
         // From here on the files go with it, also when it is not finished.
         let mut copy = Self { connection: None, place: copied, n_bytes: 0 };
         copy.n_bytes = snapshot_bytes(reader.connection())?;
-        check_room(&copy.place.directory, copy.n_bytes)?;
+        check_room(copy.n_bytes, copy.place.directory.free_bytes()?)?;
         copy_pages(reader.connection(), &copy.place.path, bounds)?;
         // The snapshot keeps the log of the others from being emptied.
         drop(reader);
@@ -74,9 +74,8 @@ fn snapshot_bytes(connection: &Connection) -> Result<u64> {
 }
 
 /// The copy needs its own size, and as much again for what the migrations write.
-fn check_room(directory: &Directory, n_bytes: u64) -> Result<()> {
+fn check_room(n_bytes: u64, free: u64) -> Result<()> {
     let needed = n_bytes.saturating_mul(2).saturating_add(RESERVE_BYTES);
-    let free = directory.free_bytes()?;
     if free >= needed {
         return Ok(());
     }
@@ -102,5 +101,22 @@ fn copy_pages(from: &Connection, to: &Path, bounds: &Bounds) -> Result<()> {
                 return Err(Error::Unavailable(format!("{path} cannot be written: {other:?}")));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_leaves_room_for_others() {
+        let needed = 2 * 1000 + RESERVE_BYTES;
+        assert_eq!(check_room(1000, needed), Ok(()));
+        let refused = check_room(1000, needed - 1).unwrap_err().to_string();
+        assert!(
+            refused.contains("make room") && refused.contains(&needed.to_string()),
+            "{refused}"
+        );
+        assert!(check_room(u64::MAX, u64::MAX - 1).is_err());
     }
 }
