@@ -5,6 +5,7 @@
 mod answers;
 mod application;
 mod containment;
+mod lifecycle;
 mod limits;
 mod loading;
 mod rig;

@@ -1,12 +1,13 @@
 //! A runtime with one guest in it, and requests to it without a socket.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use caplet_runtime::{
     Answer, Call, FakeClock, Fault, Generation, HostInterface, Identity, Kind, Limits, LoadError,
-    Options, PluginOptions, RolePermissions, RouteMatch, Runtime,
+    Options, PluginOptions, RolePermissions, RouteMatch, Runtime, UpgradeOptions,
 };
 use caplet_store::sqlite::{self, Sqlite};
 use http::Method;
@@ -15,7 +16,7 @@ use serde_json::Value;
 /// A runtime in which one plugin is loaded.
 pub struct Rig {
     pub runtime: Runtime,
-    plugin: String,
+    pub plugin: String,
 }
 
 /// What a rig is made with.
@@ -25,18 +26,27 @@ pub struct Setup {
     pub plugin: PluginOptions,
     pub roles: BTreeMap<String, Vec<String>>,
     pub interfaces: Vec<HostInterface>,
+    pub upgrade: UpgradeOptions,
+    /// Where components and databases are kept, for tests that start a host again.
+    pub kept: Option<PathBuf>,
 }
 
 impl Setup {
     /// A runtime without any plugin.
     pub async fn runtime(self, plugin: &str) -> Runtime {
-        let store = Sqlite::open(sqlite::Options::temporary()).expect("a store in memory");
+        let place = match &self.kept {
+            Some(kept) => sqlite::Options::directory(kept.join("databases")),
+            None => sqlite::Options::temporary(),
+        };
+        let store = Sqlite::open(place).expect("the store opens");
         let options = Options {
             limits: self.limits,
             plugins: BTreeMap::from([(plugin.to_owned(), self.plugin)]),
             authorizer: Arc::new(RolePermissions::new(self.roles)),
             clock: Arc::new(FakeClock::new(1_700_000_000_000)),
             interfaces: self.interfaces,
+            upgrade: self.upgrade,
+            components: self.kept.map(|kept| kept.join("components")),
             ..Options::new(Arc::new(store))
         };
         options.start().await.expect("the engine starts")

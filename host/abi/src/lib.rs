@@ -15,7 +15,7 @@ pub mod interfaces;
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../../wit",
-        world: "plugin-with-subject-data",
+        world: "whole-plugin",
         imports: {
             "caplet:plugin/sql": async | trappable,
             default: trappable,
@@ -31,7 +31,7 @@ pub mod imports {
 
 /// What a plugin exports.
 pub mod exports {
-    pub use super::bindings::exports::caplet::plugin::{guest, http_handler, subject_data};
+    pub use super::bindings::exports::caplet::plugin::{guest, health, http_handler, subject_data};
 }
 
 pub use exports::guest::{

@@ -265,11 +265,6 @@ impl Generation {
         Ok(())
     }
 
-    /// Asks the plugin whether it is well, if it answers to that.
-    pub(crate) async fn check_health(&self) -> Result<(), LoadError> {
-        Ok(())
-    }
-
     async fn start(&self) -> Result<Instance, Fault> {
         let limits = self.limits();
         let cpu_budget = Duration::from_millis(limits.cpu_ms_max);

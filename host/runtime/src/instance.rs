@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caplet_abi::exports::{guest, http_handler, subject_data};
+use caplet_abi::exports::{guest, health, http_handler, subject_data};
 use caplet_abi::{Description, Request, Response};
 use caplet_store as store;
 use parking_lot::Mutex;
@@ -31,6 +31,7 @@ pub(crate) struct Template {
     guest: guest::GuestIndices,
     http_handler: Option<http_handler::GuestIndices>,
     subject_data: Option<subject_data::GuestIndices>,
+    health: Option<health::GuestIndices>,
 }
 
 impl Template {
@@ -40,12 +41,18 @@ impl Template {
         let guest = guest::GuestIndices::new(&component)?;
         let http_handler = http_handler::GuestIndices::new(&component).ok();
         let subject_data = subject_data::GuestIndices::new(&component).ok();
-        Ok(Self { engine: engine.clone(), component, guest, http_handler, subject_data })
+        let health = health::GuestIndices::new(&component).ok();
+        Ok(Self { engine: engine.clone(), component, guest, http_handler, subject_data, health })
     }
 
     /// Whether it can serve routes.
     pub(crate) fn handles_http(&self) -> bool {
         self.http_handler.is_some()
+    }
+
+    /// How to ask the component whether it is well, if it answers to that.
+    pub(crate) fn health(&self) -> Option<&health::GuestIndices> {
+        self.health.as_ref()
     }
 
     /// How to call the component about the personal data it keeps, if it answers for them.

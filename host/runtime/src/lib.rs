@@ -11,7 +11,7 @@
 //! - `lifecycle` changes what serves: install, upgrade, rollback, and what follows.
 //! - `generation` is the way of an invocation: `admission` → `instance` → the guest → commit;
 //!   `work` is what the kinds of invocation have in common: `request` (with `answer` and
-//!   `idempotency`) and `subject_data`. `detached` lets a call outlive its caller.
+//!   `idempotency`), `subject_data` and `health`. `detached` lets a call outlive its caller.
 //! - `guest` is what a running instance holds: its `invocation` with its `transaction`, `meter` (CPU), `memory`, `wasi`;
 //!   `host_functions` is what it may call.
 //! - `metrics` counts, `spans` traces, `slow_call` tells of calls that took long, by their `usage`.
@@ -31,6 +31,7 @@ mod fault;
 mod folder;
 mod generation;
 mod guest;
+mod health;
 mod host_database;
 mod host_functions;
 mod host_interface;

@@ -33,6 +33,7 @@
 //! | what a handler answers | `String`, [`Json`], [`Listing`], [`JsonBytes`], [`Created`], [`NoContent`], [`WithEtag`], [`Conditional`], [`Response`], [`Problem`] |
 //! | what the host gives | [`sql`], [`identity`], [`settings`], [`log`], [`clock`], [`random`] |
 //! | what it keeps about people | [`subject_data`], `subject_data!` |
+//! | whether it is well | [`health`], `health!` |
 //! | for authors of extractors and answers | [`FromRequest`], [`IntoResponse`], [`Operation`] |
 //! | for native tests | `testing` |
 //!
@@ -56,6 +57,7 @@ mod extract;
 #[doc(hidden)]
 pub mod glue;
 mod handler;
+pub mod health;
 mod host;
 pub mod identity;
 pub mod log;
