@@ -1,12 +1,18 @@
 //! What a guest answers is not trusted: nonsense is a fault of the plugin, not an answer.
 
-use caplet_runtime::Fault;
+use caplet_runtime::{Fault, Limits};
 
-use crate::rig::{Rig, text};
+use crate::rig::{Rig, Setup, text};
+
+/// A guest that may fail as often as it likes.
+async fn nuisance(guest: &str) -> Rig {
+    let limits = Limits { faults_max: 0, ..Limits::default() };
+    Setup { limits, ..Setup::default() }.load(guest).await
+}
 
 #[tokio::test]
 async fn statuses_that_are_none_are_refused() {
-    let rig = Rig::with("nonsense-status").await;
+    let rig = nuisance("nonsense-status").await;
     for status in [0, 1, 99, 100, 101, 199, 600, 700, 999, 65_535] {
         let outcome = rig.get(&format!("/{status}")).await;
         assert!(matches!(outcome, Err(Fault::Answer(_))), "{status}: {outcome:?}");
@@ -17,7 +23,7 @@ async fn statuses_that_are_none_are_refused() {
 
 #[tokio::test]
 async fn headers_that_forge_or_frame_are_refused() {
-    let rig = Rig::with("header-injection").await;
+    let rig = nuisance("header-injection").await;
     let refused = [
         "crlf-in-value",
         "line-feed-in-value",

@@ -5,9 +5,11 @@
 mod answers;
 mod application;
 mod containment;
+mod hostile;
 mod lifecycle;
 mod limits;
 mod loading;
+mod quarantine;
 mod rig;
 mod sandbox;
 mod subjects;

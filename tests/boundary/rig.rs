@@ -13,9 +13,13 @@ use caplet_store::sqlite::{self, Sqlite};
 use http::Method;
 use serde_json::Value;
 
+/// What the clock shows at first, in milliseconds.
+const START_MS: u64 = 1_700_000_000_000;
+
 /// A runtime in which one plugin is loaded.
 pub struct Rig {
     pub runtime: Runtime,
+    pub clock: Arc<FakeClock>,
     pub plugin: String,
 }
 
@@ -34,6 +38,10 @@ pub struct Setup {
 impl Setup {
     /// A runtime without any plugin.
     pub async fn runtime(self, plugin: &str) -> Runtime {
+        self.runtime_at(plugin, Arc::new(FakeClock::new(START_MS))).await
+    }
+
+    async fn runtime_at(self, plugin: &str, clock: Arc<FakeClock>) -> Runtime {
         let place = match &self.kept {
             Some(kept) => sqlite::Options::directory(kept.join("databases")),
             None => sqlite::Options::temporary(),
@@ -43,7 +51,7 @@ impl Setup {
             limits: self.limits,
             plugins: BTreeMap::from([(plugin.to_owned(), self.plugin)]),
             authorizer: Arc::new(RolePermissions::new(self.roles)),
-            clock: Arc::new(FakeClock::new(1_700_000_000_000)),
+            clock,
             interfaces: self.interfaces,
             upgrade: self.upgrade,
             components: self.kept.map(|kept| kept.join("components")),
@@ -54,9 +62,10 @@ impl Setup {
 
     /// A runtime with the guest of that name, or why it does not load.
     pub async fn try_load(self, guest: &str) -> Result<Rig, LoadError> {
-        let runtime = self.runtime(guest).await;
+        let clock = Arc::new(FakeClock::new(START_MS));
+        let runtime = self.runtime_at(guest, clock.clone()).await;
         let generation = runtime.load(bytes_of(guest)).await?;
-        Ok(Rig { plugin: generation.name().to_owned(), runtime })
+        Ok(Rig { plugin: generation.name().to_owned(), runtime, clock })
     }
 
     /// A runtime with the guest of that name.

@@ -138,7 +138,8 @@ async fn a_nuisance_ends_like_any_other_invocation() {
 
 #[tokio::test]
 async fn pages_that_break_the_contract_are_refused() {
-    let rig = Rig::with("subject-nuisance").await;
+    let limits = Limits { faults_max: 0, ..Limits::default() };
+    let rig = Setup { limits, ..Setup::default() }.load("subject-nuisance").await;
     for (subject, cursor, reason) in [
         ("oversized", None, "the limit is 1048576"),
         ("many", None, "1001 records, the limit is 1000"),

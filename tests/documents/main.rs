@@ -52,6 +52,7 @@ walks! {
     observability_runs "docs/observability.md";
     operating_runs "docs/operating.md";
     performance_runs "docs/performance.md";
+    security_runs "docs/security.md";
     sql_runs "docs/sql.md";
     tags_runs "docs/tags.md";
     subjects_runs "docs/subjects.md";

@@ -52,6 +52,10 @@ pub struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Compile a component for the host that started this process.
+    #[command(name = crate::compiler::COMMAND, hide = true)]
+    CompileWorker,
+
     /// Run a host: load the plugins in a folder, follow its changes, serve HTTP.
     #[command(after_help = "\
 Examples:
@@ -189,6 +193,15 @@ Examples:
 The host is asked through its admin API. On the host's own machine no token is needed: the command
 signs one with the secret in the data directory.")]
     Status(Status),
+
+    /// End the quarantine of a plugin that failed too often.
+    #[command(after_help = "\
+Example:
+  caplet release comments
+
+A plugin that failed several times within a minute is not called for a while; `caplet status` shows
+until when and why. It is tried again by itself: release it when the cause is gone.")]
+    Release(Release),
 
     /// Watch what the plugins of a running host do, as `top` does for processes.
     #[command(after_help = "\
@@ -336,6 +349,15 @@ pub struct List {
 /// `caplet status`.
 #[derive(Debug, Args)]
 pub struct Status {
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `caplet release`.
+#[derive(Debug, Args)]
+pub struct Release {
+    /// The plugin's name.
+    pub plugin: String,
     #[command(flatten)]
     pub target: Target,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use caplet_runtime::{EngineOptions, Options, Runtime};
 use caplet_store::sqlite::{self, Sqlite};
 
+use crate::compiler;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -22,8 +23,10 @@ pub async fn runtime(settings: &Settings) -> Result<Runtime, Failure> {
     let store =
         Sqlite::open(sqlite::Options::temporary()).map_err(|reason| failed(reason.to_string()))?;
     let cache = settings.data.join("cache");
+    let compiler = compiler::own()?;
     let options = |cache| Options {
         cache,
+        compiler: compiler.clone(),
         engine: EngineOptions { instances_max: INSTANCES_MAX, ..settings.engine.clone() },
         limits: settings.limits.clone(),
         plugins: settings.plugin.clone(),

@@ -6,6 +6,7 @@
 //!   `subject`, `change`: the commands.
 //! - `socket`, `takeover`: what a host listens on, and how a new one replaces it; `term`: one host from
 //!   its start to its end; `rehearsal`: what can be known before the running host is touched.
+//! - `compiler`: the process that compiles, which the host starts from this same program.
 //! - `remote`: the running host, for the commands that ask it.
 //! - `dry`: a runtime that touches nothing, for the commands that only look.
 //! - `telemetry`: traces and metrics for a collector.
@@ -19,6 +20,7 @@ mod allocator;
 mod arguments;
 mod change;
 mod check;
+mod compiler;
 mod completions;
 mod describe;
 mod dry;
@@ -56,6 +58,10 @@ use crate::failure::Failure;
 fn main() -> ExitCode {
     allocator::give_back_what_is_free();
     let arguments = Arguments::parse();
+    // Before there are threads: its limits are those of the whole process.
+    if matches!(arguments.command, Command::CompileWorker) {
+        return caplet_runtime::compile_worker();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(reason) => return Failure::run_time(format!("cannot start threads: {reason}")).tell(),
@@ -72,6 +78,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         environment::warn_of_unknown();
     }
     match arguments.command {
+        Command::CompileWorker => Ok(()),
         Command::Serve(options) => serve::run(options).await,
         Command::Token(options) => token::run(&options),
         Command::Key(options) => key::run(options.command).await,
@@ -87,6 +94,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Remove(options) => change::remove(&options).await,
         Command::History(options) => change::history(&options).await,
         Command::Status(options) => status::run(&options).await,
+        Command::Release(options) => status::release(&options).await,
         Command::Top(options) => top::run(&options).await,
         Command::Completions(options) => completions::run(&options),
         Command::Subject(options) => subject::run(&options).await,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use caplet_server::Host;
 
+use crate::compiler;
 use crate::dry;
 use crate::failure::Failure;
 use crate::list;
@@ -20,6 +21,7 @@ use crate::term::cannot_start;
 pub async fn rehearse(settings: &Settings) -> Result<(), Failure> {
     let host = Host::builder()
         .cache(settings.data.join("cache"))
+        .compiler(compiler::own()?)
         .config(settings.clone().config())
         .build()
         .await

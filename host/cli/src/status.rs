@@ -1,8 +1,10 @@
-//! `caplet status`: what a running host serves, by its own word.
+//! `caplet status`: what a running host serves, by its own word; and `caplet release`, which ends a
+//! quarantine that it tells of.
 
+use reqwest::Method;
 use serde::Deserialize;
 
-use crate::arguments::Status;
+use crate::arguments::{Release, Status};
 use crate::failure::Failure;
 use crate::output;
 use crate::remote::Remote;
@@ -22,6 +24,13 @@ struct Plugin {
     digest: String,
     rights: Vec<String>,
     database_bytes: u64,
+    quarantine: Option<Quarantine>,
+}
+
+#[derive(Deserialize)]
+struct Quarantine {
+    until: String,
+    reason: String,
 }
 
 #[derive(Deserialize)]
@@ -44,10 +53,30 @@ pub async fn run(options: &Status) -> Result<(), Failure> {
         let rows: Vec<_> = std::iter::once(head).chain(plugins.items.iter().map(row)).collect();
         text += &aligned(0, &rows);
     }
+    for plugin in &plugins.items {
+        if let Some(Quarantine { until, reason }) = &plugin.quarantine {
+            text += &format!("in quarantine until {until}: {}: {reason}\n", plugin.name);
+        }
+    }
     for FailedFile { file, reason } in plugins.failed {
         text += &format!("not loaded: {file}: {reason}\n");
     }
     output::print(&text)
+}
+
+/// Ends the quarantine of a plugin.
+///
+/// # Errors
+/// When the host cannot be asked, or the plugin is in none.
+pub async fn release(options: &Release) -> Result<(), Failure> {
+    let remote = Remote::new(&options.target)?;
+    // The name is a segment of a path; whatever cannot be one is no plugin's name.
+    if !caplet_runtime::is_plugin_name(&options.plugin) {
+        return Err(Failure::usage(format!("`{}` is no name of a plugin", options.plugin)));
+    }
+    let path = format!("/plugins/{}/quarantine", options.plugin);
+    remote.send(Method::DELETE, &path, None::<&()>).await?;
+    output::print(&format!("{} is called again.\n", options.plugin))
 }
 
 fn row(plugin: &Plugin) -> [String; 5] {

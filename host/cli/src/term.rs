@@ -9,6 +9,7 @@ use caplet_server::{Error, Host, Listener, Server, secret};
 use caplet_store::sqlite::Sqlite;
 use tokio::time::Instant;
 
+use crate::compiler;
 use crate::failure::Failure;
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -71,6 +72,7 @@ impl Term {
         let host = Host::builder()
             .data(&settings.data)
             .plugins(&settings.plugins)
+            .compiler(compiler::own()?)
             .config(settings.clone().config())
             .build()
             .await

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use crate::fault::Fault;
 use crate::invocation::Answer;
 use crate::limits::Limits;
+use crate::redirect::Redirects;
 
 /// Headers that frame a message or belong to one connection (RFC 9110, section 7.6.1; RFC 9112,
 /// section 6). A plugin that sets one tries to write the connection itself.
@@ -36,6 +37,7 @@ const HOSTS: &[&str] = &[
     "content-security-policy",
     "date",
     "idempotency-replayed",
+    "refresh",
     "server",
     "server-timing",
     "set-cookie",
@@ -49,7 +51,11 @@ const HOSTS: &[&str] = &[
 ///
 /// # Errors
 /// [`Fault::Answer`] with what is wrong.
-pub(crate) fn check(response: Response, limits: &Limits) -> Result<Answer, Fault> {
+pub(crate) fn check(
+    response: Response,
+    limits: &Limits,
+    redirects: &Redirects,
+) -> Result<Answer, Fault> {
     let Response { status, headers, body } = response;
     if !(200..=599).contains(&status) {
         return Err(Fault::Answer(format!("status {status} is not between 200 and 599")));
@@ -63,7 +69,30 @@ pub(crate) fn check(response: Response, limits: &Limits) -> Result<Answer, Fault
         return Err(Fault::Answer(format!("status {status} has no body")));
     }
     let headers = checked_headers(headers, limits)?;
+    check_redirect(status, &headers, redirects)?;
     Ok(Answer { status, headers, body: Bytes::from(body), replayed: false })
+}
+
+/// Only what a browser follows by itself: another answer may name whatever it made.
+fn check_redirect(
+    status: StatusCode,
+    headers: &[(HeaderName, HeaderValue)],
+    redirects: &Redirects,
+) -> Result<(), Fault> {
+    if !status.is_redirection() {
+        return Ok(());
+    }
+    let locations = headers.iter().filter(|(name, _)| name == http::header::LOCATION);
+    for (_, value) in locations {
+        let location = String::from_utf8_lossy(value.as_bytes());
+        if !redirects.allow(&location) {
+            return Err(Fault::Answer(format!(
+                "it redirects to `{}`; name the origin in `redirect_origins` of the plugin to allow it",
+                location.escape_debug()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn checked_headers(
@@ -102,7 +131,8 @@ mod tests {
 
     fn checked(status: u16, headers: &[(&str, &str)]) -> Result<Answer, Fault> {
         let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        check(Response { status, headers, body: Vec::new() }, &Limits::default())
+        let response = Response { status, headers, body: Vec::new() };
+        check(response, &Limits::default(), &Redirects::default())
     }
 
     #[test]
@@ -138,15 +168,25 @@ mod tests {
     }
 
     #[test]
+    fn sends_nobody_to_a_foreign_origin() {
+        let location = [("location", "https://evil.example/")];
+        assert!(checked(302, &location).is_err());
+        assert!(checked(302, &[("location", "/here")]).is_ok());
+        assert!(checked(201, &location).is_ok(), "browsers do not follow it");
+        assert!(checked(200, &[("refresh", "0; url=//evil.example")]).unwrap().headers.is_empty());
+    }
+
+    #[test]
     fn bounds_headers_and_bodies() {
         let many: Vec<(&str, &str)> = vec![("x-a", "1"); 97];
         assert!(checked(200, &many).is_err());
         let long = "a".repeat(65 << 10);
         assert!(checked(200, &[("x-a", &long)]).is_err());
         let limits = Limits { response_bytes_max: 3, ..Limits::default() };
+        let check = |response| check(response, &limits, &Redirects::default());
         let response = |n| Response { status: 200, headers: Vec::new(), body: vec![0; n] };
-        assert!(check(response(4), &limits).is_err() && check(response(3), &limits).is_ok());
+        assert!(check(response(4)).is_err() && check(response(3)).is_ok());
         let empty = Response { status: 204, headers: Vec::new(), body: vec![0] };
-        assert!(check(empty, &limits).is_err());
+        assert!(check(empty).is_err());
     }
 }

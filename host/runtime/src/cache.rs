@@ -38,26 +38,27 @@ impl Cache {
         Ok(Self { directory: directory.to_owned(), key })
     }
 
-    /// The component compiled from `bytes`, from the cache or by compiling it now. Takes as long as
-    /// compiling takes: call it off the async threads.
-    pub(crate) fn component(
-        &self,
-        engine: &Engine,
-        digest: &Digest,
-        bytes: &[u8],
-    ) -> Result<Component, wasmtime::Error> {
-        let name = format!("{digest}-{}", compatibility(engine));
-        let path = self.directory.join(format!("{name}.cwasm"));
-        if let Some(component) = self.read(engine, &name, &path) {
-            return Ok(component);
-        }
-        let component = Component::from_binary(engine, bytes)?;
-        let code = component.serialize()?;
-        if let Err(error) = self.write(&name, &path, &code) {
+    /// The component of that digest, if its code is kept. Reads a file: call it off the async
+    /// threads.
+    pub(crate) fn get(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
+        let (name, path) = self.place(engine, digest);
+        self.read(engine, &name, &path)
+    }
+
+    /// Keeps the code of a component that was compiled by this host. Writes a file: call it off the
+    /// async threads.
+    pub(crate) fn keep(&self, engine: &Engine, digest: &Digest, code: &[u8]) {
+        let (name, path) = self.place(engine, digest);
+        if let Err(error) = self.write(&name, &path, code) {
             let path = path.display();
             tracing::warn!(%error, %path, "compiled code is not kept, and compiled at each start");
         }
-        Ok(component)
+    }
+
+    fn place(&self, engine: &Engine, digest: &Digest) -> (String, PathBuf) {
+        let name = format!("{digest}-{}", compatibility(engine));
+        let path = self.directory.join(format!("{name}.cwasm"));
+        (name, path)
     }
 
     fn read(&self, engine: &Engine, name: &str, path: &Path) -> Option<Component> {

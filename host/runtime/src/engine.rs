@@ -48,7 +48,19 @@ pub(crate) fn start(options: &EngineOptions) -> Result<Engine, wasmtime::Error> 
     Ok(engine)
 }
 
+/// An engine that compiles for the others and runs nothing: without their pool.
+pub(crate) fn compiling() -> Result<Engine, wasmtime::Error> {
+    Engine::new(&code())
+}
+
 fn config(options: &EngineOptions) -> Config {
+    let mut config = code();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options)));
+    config
+}
+
+/// All that decides what code is made.
+fn code() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -65,8 +77,7 @@ fn config(options: &EngineOptions) -> Config {
         // A third of the compiled code, for what nobody reads: places in the binary behind each
         // instruction, and tables for native debuggers. Names of functions in traps stay.
         .generate_address_map(false)
-        .native_unwind_info(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options)));
+        .native_unwind_info(false);
     config
 }
 
@@ -96,4 +107,15 @@ pub(crate) fn compatibility(engine: &Engine) -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_that_is_compiled_apart_fits() {
+        let serving = Engine::new(&config(&EngineOptions::default())).unwrap();
+        assert_eq!(compatibility(&compiling().unwrap()), compatibility(&serving));
+    }
 }

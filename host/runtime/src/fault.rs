@@ -41,6 +41,12 @@ pub enum Fault {
     /// The host is stopping.
     #[error("the host is stopping")]
     Stopping,
+    /// The plugin failed too often and is left alone for so many seconds more.
+    #[error("in quarantine for {0} s more")]
+    Quarantined(u64),
+    /// The plugin has used up its share of the processors while others wanted theirs.
+    #[error("over its share of the processors")]
+    CpuShare,
 }
 
 impl Fault {
@@ -48,7 +54,8 @@ impl Fault {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::Busy(_) | Self::Stopping => 503,
+            Self::Busy(_) | Self::Stopping | Self::Quarantined(_) => 503,
+            Self::CpuShare => 429,
             Self::Cpu(_) | Self::Wall(_) => 504,
             Self::Memory(_) | Self::HostCalls(_) | Self::Trap(_) | Self::Answer(_) => 502,
             Self::Store(store::Error::DiskFull) => 507,
@@ -78,13 +85,18 @@ impl Fault {
             Self::KeyReused => "idempotency-key-reused",
             Self::Missing(_) => "plugin-incomplete",
             Self::Stopping => "stopping",
+            Self::Quarantined(_) => "plugin-quarantined",
+            Self::CpuShare => "plugin-over-share",
         }
     }
 
     /// After how many seconds another attempt makes sense.
     #[must_use]
     pub fn retry_after_s(&self) -> Option<u64> {
-        (self.status() == 503).then_some(1)
+        match self {
+            Self::Quarantined(seconds) => Some(*seconds),
+            _ => matches!(self.status(), 429 | 503).then_some(1),
+        }
     }
 
     /// What callers are told: which side is at fault and what they can do, nothing of the inside.
@@ -102,6 +114,8 @@ impl Fault {
             Self::KeyReused => "The idempotency key was used with another request before.",
             Self::Missing(_) => "The plugin does not serve this.",
             Self::Stopping => "The host is stopping. Try again later.",
+            Self::Quarantined(_) => "The plugin failed too often and is left alone for a while.",
+            Self::CpuShare => "The plugin is called too often. Try again later.",
         }
     }
 

@@ -25,6 +25,7 @@ use crate::lifecycle::scores::Scores;
 use crate::limits::Limits;
 use crate::load::{LoadError, Step};
 use crate::options::PluginOptions;
+use crate::quarantine::{Probe, Quarantine, Quarantined};
 use crate::request::Routed;
 use crate::routes::{RouteId, RouteMatch};
 use crate::subject_data::Holding;
@@ -52,6 +53,7 @@ pub struct Generation {
     pub(crate) instances: WarmInstances,
     pub(crate) admission: Admission,
     pub(crate) in_flight: InFlight,
+    pub(crate) quarantine: Arc<Quarantine>,
     /// Invocations since the last one that was answered, of those that failed by the plugin's fault.
     pub(crate) n_failures_in_a_row: AtomicU32,
     pub(crate) scores: Scores,
@@ -142,6 +144,12 @@ impl Generation {
         self.n_failures_in_a_row.load(Ordering::Relaxed) >= FAILING_AFTER
     }
 
+    /// When and why it is not called, while it is in quarantine.
+    #[must_use]
+    pub fn quarantined(&self) -> Option<Quarantined> {
+        self.quarantine.quarantined()
+    }
+
     /// Runs one request: waits for its turn, calls the plugin, and commits or rolls back. Returns
     /// when what the answer tells is durable.
     ///
@@ -157,20 +165,24 @@ impl Generation {
     /// Runs one invocation, whatever is asked, in the way that [`Self::invoke`] describes.
     pub(crate) async fn perform<W: Work>(self: Arc<Self>, work: W) -> Result<W::Outcome, Fault> {
         let in_flight = self.in_flight.enter();
-        let permit = match self.admission.enter().await {
-            Ok(permit) => permit,
-            Err(fault) => {
-                self.context.metrics.limit_hit("queue");
-                return Err(fault);
-            }
-        };
+        let (probe, permit) = self.admit().await?;
         let span = spans::invocation(&self.context, work.operation(&self), work.origin());
         let running = async move {
             let outcome = self.run(&work, permit).await;
+            self.quarantine.settle(probe, outcome.as_ref().err());
             drop(in_flight);
             outcome
         };
         Detached::new(running.instrument(span)).await
+    }
+
+    /// Waits for a turn, of those that may have one. Who is sent away is counted.
+    async fn admit(&self) -> Result<(Option<Probe>, Permit), Fault> {
+        let hit = |limit| move |_: &Fault| self.context.metrics.limit_hit(limit);
+        let probe = self.quarantine.enter().inspect_err(hit("quarantine"))?;
+        self.context.share.enter().inspect_err(hit("cpu-share"))?;
+        let permit = self.admission.enter().await.inspect_err(hit("queue"))?;
+        Ok((probe, permit))
     }
 
     async fn run<W: Work>(&self, work: &W, permit: Permit) -> Result<W::Outcome, Fault> {

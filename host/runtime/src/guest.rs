@@ -1,6 +1,7 @@
 //! What a store holds beside its instance: the invocation it serves, the plugin's context, its
 //! limits, and the WASI state with nothing behind it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
 use crate::clock::Clock;
+use crate::cpu_share::Share;
 use crate::identity::Authorizer;
 use crate::invocation::Invocation;
 use crate::limits::Limits;
@@ -17,6 +19,7 @@ use crate::log::LogGate;
 use crate::memory::{MemoryLimiter, PluginMemory};
 use crate::meter::Meter;
 use crate::metrics::PluginMetrics;
+use crate::redirect::Redirects;
 use crate::settings::Settings;
 use crate::wasi;
 
@@ -25,6 +28,7 @@ pub(crate) struct Context {
     pub(crate) plugin: Arc<str>,
     pub(crate) limits: Limits,
     pub(crate) settings: Settings,
+    pub(crate) redirects: Redirects,
     pub(crate) database: Option<Arc<dyn Database>>,
     /// Under which its statements are recorded, for the next version to be held against.
     pub(crate) statements: Option<Tag>,
@@ -33,6 +37,7 @@ pub(crate) struct Context {
     pub(crate) memory: Arc<PluginMemory>,
     pub(crate) log: Arc<LogGate>,
     pub(crate) metrics: Arc<PluginMetrics>,
+    pub(crate) share: Arc<Share>,
     /// A call that takes as long is told in the log.
     pub(crate) slow_call: Option<Duration>,
 }
@@ -80,7 +85,7 @@ impl Guest {
         let guest = Self {
             limiter: MemoryLimiter::new(context.memory.clone(), limits),
             wasi: wasi::context(&context),
-            meter: Arc::new(Meter::new()),
+            meter: Arc::new(Meter::new(context.share.clone())),
             invocation,
             table,
             context,
@@ -135,6 +140,19 @@ impl Guest {
         if self.meter.tick(self.invocation.cpu_budget) {
             return Err(wasmtime::Error::new(Stop::Cpu));
         }
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        Ok(UpdateDeadline::YieldCustom(1, self.pause()))
+    }
+
+    /// Lets others run; a guest that runs long waits for its turn, too.
+    fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        if !self.meter.runs_long() {
+            return Box::pin(tokio::task::yield_now());
+        }
+        let (meter, deadline) = (self.meter.clone(), self.invocation.deadline);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            // Without a turn in time it is ended at the next tick: its deadline is over.
+            meter.take_turn(deadline).await;
+        })
     }
 }

@@ -16,7 +16,7 @@ use wasmtime::{Engine, Store, Trap};
 use crate::fault::Fault;
 use crate::guest::{Context, Guest, Stop};
 use crate::invocation::Invocation;
-use crate::meter::Metered;
+use crate::meter::{Meter, Metered};
 use crate::metrics::PluginMetrics;
 
 /// How much an instance may grow over its calls and still be kept. Linear memory never shrinks: a
@@ -141,10 +141,10 @@ impl Instance {
     /// Runs the request handler for the invocation that was begun. It is loaded with the instance,
     /// because loading costs as much as a small request.
     pub(crate) async fn handle(&mut self, request: &Request) -> Result<Response, Fault> {
+        let meter = self.begin_turn().await?;
         let Some(handler) = &self.http_handler else {
             return Err(Fault::Missing("http-handler"));
         };
-        let meter = self.store.data().meter.clone();
         let answered = {
             let call = pin!(handler.call_handle(&mut self.store, request));
             Metered::new(call, meter).await
@@ -157,10 +157,22 @@ impl Instance {
         &mut self,
         run: impl for<'a> FnOnce(&'a mut Store<Guest>, &'a component::Instance) -> GuestCall<'a, T>,
     ) -> Result<T, Fault> {
-        let meter = self.store.data().meter.clone();
+        let meter = self.begin_turn().await?;
         let call = run(&mut self.store, &self.instance);
         let answered = Metered::new(call, meter).await;
         answered.map_err(|error| fault(&mut self.store, &error))
+    }
+
+    /// Waits for a turn, where the plugin has to take one before a call begins. Nothing may be waited
+    /// for between this and the call: the turn would be kept from others meanwhile.
+    async fn begin_turn(&mut self) -> Result<Arc<Meter>, Fault> {
+        let guest = self.store.data();
+        let (meter, deadline) = (guest.meter.clone(), guest.invocation.deadline);
+        // What is rare is put aside, so that the common way stays small.
+        if meter.is_greedy() && !Box::pin(meter.take_turn(deadline)).await {
+            return Err(Fault::Busy("waited too long for its turn on the processors"));
+        }
+        Ok(meter)
     }
 
     /// The invocation being served.

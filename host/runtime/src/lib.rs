@@ -7,11 +7,14 @@
 //! The map, from a file to an answer:
 //!
 //! - [`Options`] → [`Runtime`]; `folder` follows the plugin folder; `load` turns bytes into a
-//!   [`Generation`] by way of `cache`, `inspect`, `description`, `routes`, `openapi`, `settings`.
+//!   [`Generation`] by way of `compiler`, `cache`, `inspect`, `description`, `routes`, `openapi`,
+//!   `settings`.
 //! - `lifecycle` changes what serves: install, upgrade, rollback, and what follows.
 //! - `generation` is the way of an invocation: `admission` → `instance` → the guest → commit;
-//!   `work` is what the kinds of invocation have in common: `request` (with `answer` and
+//!   `work` is what the kinds of invocation have in common: `request` (with `answer`, `redirect` and
 //!   `idempotency`), `subject_data` and `health`. `detached` lets a call outlive its caller.
+//! - `quarantine` keeps what fails again and again from being called.
+//! - `cpu_share` and `turns` divide the processors between plugins.
 //! - `guest` is what a running instance holds: its `invocation` with its `transaction`, `meter` (CPU), `memory`, `wasi`;
 //!   `host_functions` is what it may call.
 //! - `metrics` counts, `spans` traces, `slow_call` tells of calls that took long, by their `usage`.
@@ -23,6 +26,8 @@ mod admission;
 mod answer;
 mod cache;
 mod clock;
+mod compiler;
+mod cpu_share;
 mod description;
 mod detached;
 mod digest;
@@ -50,6 +55,8 @@ mod meter;
 mod metrics;
 mod openapi;
 mod options;
+mod quarantine;
+mod redirect;
 mod request;
 mod routes;
 mod runtime;
@@ -58,6 +65,7 @@ mod slow_call;
 mod spans;
 mod subject_data;
 mod transaction;
+mod turns;
 mod usage;
 mod wasi;
 mod work;
@@ -67,6 +75,7 @@ pub use caplet_abi::{
     Access, Asset, Description, Migration, Permission, Phase, Route, Transaction,
 };
 pub use clock::{Clock, FakeClock, SystemClock};
+pub use compiler::{Compiler, compile_worker};
 pub use description::{body_bytes_max, is_plugin_name};
 pub use digest::Digest;
 pub use engine::EngineOptions;
@@ -88,6 +97,7 @@ pub use limits::Limits;
 pub use load::{LoadError, Prepared, Step};
 pub use options::{Options, PluginOptions};
 pub use prometheus;
+pub use quarantine::Quarantined;
 pub use routes::{Matched, RouteId, RouteMatch};
 pub use runtime::{Error, Runtime, Table};
 pub use subject_data::{

@@ -13,6 +13,10 @@ use serde_json::Value;
 pub struct Limits {
     /// The largest component file, in bytes.
     pub component_bytes_max: usize,
+    /// CPU time of compiling a component in a process of its own, in seconds.
+    pub compile_cpu_s_max: u64,
+    /// Memory that a process may take to compile a component, in bytes.
+    pub compile_memory_bytes_max: u64,
     /// Linear memory of one instance, in bytes; more makes `memory.grow` fail in the guest.
     pub memory_bytes_max: usize,
     /// Linear memory of all the plugin's instances, in bytes.
@@ -27,8 +31,19 @@ pub struct Limits {
     pub queue_ms_max: u64,
     /// CPU time of one invocation, host functions included, in milliseconds.
     pub cpu_ms_max: u64,
+    /// How much of an equal share of the processors the plugin may use while they are busy, in percent.
+    pub cpu_share_percent: u32,
     /// Wall time of one invocation, in milliseconds.
     pub wall_ms_max: u64,
+    /// Faults of the plugin's own within `faults_window_ms` after which it is in quarantine; 0 never
+    /// puts it there.
+    pub faults_max: u32,
+    /// How long a fault counts, in milliseconds.
+    pub faults_window_ms: u64,
+    /// How long the first quarantine lasts, in milliseconds; each further one twice as long.
+    pub quarantine_ms_min: u64,
+    /// How long a quarantine lasts at most, in milliseconds.
+    pub quarantine_ms_max: u64,
     /// CPU time of `describe` and of a component's start, in milliseconds.
     pub describe_cpu_ms_max: u64,
     /// Calls of host functions in one invocation.
@@ -82,6 +97,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             component_bytes_max: 32 << 20,
+            compile_cpu_s_max: 60,
+            compile_memory_bytes_max: 1 << 30,
             memory_bytes_max: 64 << 20,
             memory_total_bytes_max: 256 << 20,
             table_elements_max: 20_000,
@@ -89,7 +106,12 @@ impl Default for Limits {
             queue_max: 256,
             queue_ms_max: 5_000,
             cpu_ms_max: 100,
+            cpu_share_percent: 100,
             wall_ms_max: 10_000,
+            faults_max: 5,
+            faults_window_ms: 60_000,
+            quarantine_ms_min: 10_000,
+            quarantine_ms_max: 600_000,
             describe_cpu_ms_max: 1_000,
             host_calls_max: 5_000,
             host_call_bytes_max: 4 << 20,

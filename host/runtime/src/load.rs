@@ -12,6 +12,7 @@ use caplet_store::{Database, Tag};
 use wasmtime::component::Component;
 
 use crate::admission::Admission;
+use crate::compiler::{self, NotCompiled};
 use crate::description::{self, Checked};
 use crate::digest::Digest;
 use crate::fault::Fault;
@@ -26,6 +27,8 @@ use crate::lifecycle::scores::Scores;
 use crate::limits::Limits;
 use crate::log::LogGate;
 use crate::options::PluginOptions;
+use crate::quarantine::Quarantine;
+use crate::redirect::Redirects;
 use crate::runtime::Inner;
 use crate::settings::Settings;
 use crate::subject_data::{self, Holding};
@@ -144,6 +147,7 @@ pub struct Prepared {
     pub(crate) digest: Digest,
     pub(crate) inspection: Inspection,
     pub(crate) settings: Settings,
+    pub(crate) redirects: Redirects,
     pub(crate) limits: Limits,
     pub(crate) options: PluginOptions,
     pub(crate) template: Template,
@@ -209,19 +213,12 @@ pub(crate) async fn compile(
                 .into(),
         ));
     }
-    let inner = inner.clone();
-    let compiled = tokio::task::spawn_blocking(move || {
-        let digest = Digest::of(&bytes);
-        let component = match &inner.cache {
-            Some(cache) => cache.component(&inner.engine, &digest, &bytes),
-            None => Component::from_binary(&inner.engine, &bytes),
-        };
-        component.map(|component| (digest, component))
-    });
-    match compiled.await {
-        Ok(compiled) => compiled.map_err(|error| refused(format!("{error:#}"))),
-        Err(panicked) => Err(refused(format!("the compiler failed: {panicked}"))),
-    }
+    compiler::compile(inner, bytes).await.map_err(|NotCompiled { reason, limit }| {
+        if let Some(limit) = limit {
+            inner.metrics.limit_hit("", limit);
+        }
+        refused(reason)
+    })
 }
 
 /// Asks a compiled component what it is, and checks all of it against `options`, or those that the
@@ -255,12 +252,24 @@ pub(crate) async fn examine(
     if !missing.is_empty() {
         return Err(Step::Grant.failed(Some(&name), missing));
     }
+    let redirects = Redirects::new(&options.redirect_origins)
+        .map_err(|reason| Step::Configure.failed(Some(&name), vec![reason]))?;
     let settings = Settings::check(&checked.description.settings_schema, &options.settings)
         .map_err(|reasons| Step::Configure.failed(Some(&name), reasons))?;
     let holdings = holdings(inner, &template)
         .await
         .map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
-    Ok(Prepared { checked, holdings, digest, inspection, settings, limits, options, template })
+    Ok(Prepared {
+        checked,
+        holdings,
+        digest,
+        inspection,
+        settings,
+        redirects,
+        limits,
+        options,
+        template,
+    })
 }
 
 async fn describe(
@@ -338,16 +347,20 @@ pub(crate) fn build(
     database: Option<Arc<dyn Database>>,
 ) -> Generation {
     let name = prepared.name().to_owned();
-    let Prepared { checked, holdings, digest, inspection, settings, limits, options, template } =
+    let Prepared { checked, holdings, digest, inspection, limits, options, template, .. } =
         prepared;
+    let configured =
+        Configured { limits, settings: prepared.settings, redirects: prepared.redirects };
+    let quarantine = inner.quarantine(&name, &configured.limits);
     Generation {
         number,
-        instances: WarmInstances::new(options.instances, limits.reuse_max),
-        admission: Admission::new(&limits),
+        quarantine,
+        instances: WarmInstances::new(options.instances, configured.limits.reuse_max),
+        admission: Admission::new(&configured.limits),
         in_flight: InFlight::clone(&inner.in_flight),
         n_failures_in_a_row: AtomicU32::new(0),
         scores: Scores::default(),
-        context: inner.context(&name, limits, settings, (database, Some(schema::tag(number)))),
+        context: inner.context(&name, configured, (database, Some(schema::tag(number)))),
         checked,
         holdings,
         digest,
@@ -363,22 +376,25 @@ impl Inner {
         let limits = self.limits.clone();
         let cpu_budget = Duration::from_millis(limits.describe_cpu_ms_max);
         let invocation = Invocation::describing(limits.wall_time(), cpu_budget);
-        (self.context("(describing)", limits, Settings::none(), (None, None)), invocation)
+        let configured =
+            Configured { limits, settings: Settings::none(), redirects: Redirects::default() };
+        (self.context("(describing)", configured, (None, None)), invocation)
     }
 
     /// What the instances of a generation share.
     fn context(
         &self,
         plugin: &str,
-        limits: Limits,
-        settings: Settings,
+        configured: Configured,
         (database, statements): (Option<Arc<dyn Database>>, Option<Tag>),
     ) -> Arc<Context> {
+        let Configured { limits, settings, redirects } = configured;
         let shared = self.shared(plugin, &limits);
         Arc::new(Context {
             plugin: plugin.into(),
             limits,
             settings,
+            redirects,
             database,
             statements,
             authorizer: self.authorizer.clone(),
@@ -386,8 +402,14 @@ impl Inner {
             memory: shared.memory,
             log: shared.log,
             metrics: shared.metrics,
+            share: shared.share,
             slow_call: self.slow_call,
         })
+    }
+
+    fn quarantine(&self, plugin: &str, limits: &Limits) -> Arc<Quarantine> {
+        let metrics = self.shared(plugin, limits).metrics;
+        Quarantine::new(limits, self.clock.clone(), metrics)
     }
 
     /// What all generations of a plugin share, so that an upgrade neither doubles a limit nor
@@ -399,10 +421,18 @@ impl Inner {
             .or_insert_with(|| {
                 let metrics = self.metrics.plugin(plugin);
                 let log = LogGate::new(plugin.into(), limits, metrics.clone());
-                Shared { memory: Arc::default(), log: Arc::new(log), metrics }
+                let share = self.processors.share(plugin, limits.cpu_share_percent);
+                Shared { memory: Arc::default(), log: Arc::new(log), metrics, share }
             })
             .clone()
     }
+}
+
+/// What the operator's options for a plugin come to.
+struct Configured {
+    limits: Limits,
+    settings: Settings,
+    redirects: Redirects,
 }
 
 /// What all generations of one plugin share.
@@ -411,4 +441,5 @@ pub(crate) struct Shared {
     memory: Arc<crate::memory::PluginMemory>,
     log: Arc<LogGate>,
     metrics: Arc<crate::metrics::PluginMetrics>,
+    share: Arc<crate::cpu_share::Share>,
 }

@@ -4,17 +4,27 @@
 //! host functions alike, but not the time it waits. Because a poll's wall time also grows when the
 //! machine takes the thread away, an invocation is over its budget only when the ticks it has lived
 //! through while running say so too.
+//!
+//! What is charged to an invocation is also charged to its plugin ([`crate::cpu_share`]), and a turn
+//! that an invocation took ends as soon as it waits for anything.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
+use crate::cpu_share::Share;
 use crate::engine::TICK;
+use crate::turns::Turn;
+
+/// After so many ticks while running an invocation goes on by turns only. The first tick may come at
+/// once; between it and the second lies one whole period.
+const TICKS_WITHOUT_TURN_MAX: u32 = 1;
 
 /// The account of one store. Shared by the store, whose tick asks it, and the future around it.
-#[derive(Debug)]
 pub(crate) struct Meter {
     base: Instant,
     /// Nanoseconds of finished polls.
@@ -23,15 +33,21 @@ pub(crate) struct Meter {
     poll_began: AtomicU64,
     /// Ticks while running.
     ticks: AtomicU32,
+    share: Arc<Share>,
+    holds_turn: AtomicBool,
+    turn: Mutex<Option<Turn>>,
 }
 
 impl Meter {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(share: Arc<Share>) -> Self {
         Self {
             base: Instant::now(),
             used: AtomicU64::new(0),
             poll_began: AtomicU64::new(0),
             ticks: AtomicU32::new(0),
+            share,
+            holds_turn: AtomicBool::new(false),
+            turn: Mutex::new(None),
         }
     }
 
@@ -45,6 +61,35 @@ impl Meter {
     pub(crate) fn tick(&self, budget: Duration) -> bool {
         let ticks = self.ticks.fetch_add(1, Relaxed) + 1;
         TICK * ticks >= budget && self.used_with_current_poll() >= budget
+    }
+
+    /// Whether it may go on by turns only.
+    pub(crate) fn runs_long(&self) -> bool {
+        self.ticks.load(Relaxed) > TICKS_WITHOUT_TURN_MAX
+    }
+
+    /// Whether it has to take a turn before it begins.
+    pub(crate) fn is_greedy(&self) -> bool {
+        self.share.is_greedy()
+    }
+
+    /// Waits for the plugin's turn. Returns whether there was one before the deadline.
+    pub(crate) async fn take_turn(&self, deadline: Instant) -> bool {
+        let Ok(turn) = tokio::time::timeout_at(deadline.into(), self.share.turn()).await else {
+            return false;
+        };
+        *self.turn.lock() = Some(turn);
+        self.holds_turn.store(true, Relaxed);
+        true
+    }
+
+    fn charge(&self, spent: u64) {
+        self.used.fetch_add(spent, Relaxed);
+        self.share.charge(spent);
+        if self.holds_turn.load(Relaxed) {
+            self.holds_turn.store(false, Relaxed);
+            self.turn.lock().take();
+        }
     }
 
     /// CPU time of finished polls.
@@ -82,7 +127,7 @@ impl<F: Future + Unpin> Future for Metered<F> {
         self.meter.poll_began.store(began, Relaxed);
         let poll = Pin::new(&mut self.future).poll(context);
         let spent = self.meter.now().saturating_sub(began);
-        self.meter.used.fetch_add(spent, Relaxed);
+        self.meter.charge(spent);
         poll
     }
 }
@@ -90,10 +135,33 @@ impl<F: Future + Unpin> Future for Metered<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu_share::Processors;
+
+    fn meter() -> Meter {
+        Meter::new(Processors::start().unwrap().share("p", 100))
+    }
+
+    #[tokio::test]
+    async fn a_turn_ends_with_the_poll_that_uses_it() {
+        let meter = Arc::new(meter());
+        assert!(meter.take_turn(Instant::now() + TICK).await);
+        assert!(meter.turn.lock().is_some());
+        Metered::new(std::future::ready(()), meter.clone()).await;
+        assert!(meter.turn.lock().is_none());
+    }
+
+    #[test]
+    fn runs_long_from_the_second_tick_on() {
+        let meter = meter();
+        for runs_long in [false, true, true] {
+            meter.tick(Duration::MAX);
+            assert_eq!(meter.runs_long(), runs_long);
+        }
+    }
 
     #[test]
     fn needs_both_ticks_and_time_to_be_over_budget() {
-        let meter = Meter::new();
+        let meter = meter();
         let budget = TICK * 2;
         assert!(!meter.tick(budget), "one tick is less than two");
         meter.used.store(0, Relaxed);

@@ -27,6 +27,8 @@ pub(crate) struct Metrics {
     running: IntGaugeVec,
     waiting: IntGaugeVec,
     loads: IntCounterVec,
+    quarantines: IntCounterVec,
+    quarantined: IntGaugeVec,
     memory_bytes: IntGaugeVec,
     database_bytes: IntGaugeVec,
 }
@@ -37,6 +39,7 @@ pub(crate) struct Observed {
     pub(crate) database_bytes: u64,
     pub(crate) n_running: u64,
     pub(crate) n_waiting: u64,
+    pub(crate) is_quarantined: bool,
 }
 
 /// The latency buckets, in seconds: from a cached answer to the wall limit.
@@ -100,6 +103,12 @@ impl Metrics {
             instances: gauges("caplet_instances", "Instances that are alive.")?,
             running: gauges("caplet_invocations_running", "Invocations that run now.")?,
             waiting: gauges("caplet_invocations_waiting", "Invocations that wait for their turn.")?,
+            quarantines: counters(
+                "caplet_quarantines_total",
+                "How often a plugin was put into quarantine, or kept there.",
+                &["plugin"],
+            )?,
+            quarantined: gauges("caplet_quarantined", "1 while a plugin is in quarantine.")?,
             memory_bytes: gauges(
                 "caplet_plugin_memory_bytes",
                 "Linear memory of a plugin's instances.",
@@ -126,6 +135,7 @@ impl Metrics {
             instances: self.instances.with_label_values(&[plugin]),
             faults: self.faults.clone(),
             limit_hits: self.limit_hits.clone(),
+            quarantines: self.quarantines.with_label_values(&[plugin]),
         })
     }
 
@@ -138,6 +148,7 @@ impl Metrics {
         set(&self.database_bytes, observed.database_bytes);
         set(&self.running, observed.n_running);
         set(&self.waiting, observed.n_waiting);
+        set(&self.quarantined, u64::from(observed.is_quarantined));
     }
 
     pub(crate) fn limit_hit(&self, plugin: &str, limit: &str) {
@@ -180,9 +191,15 @@ pub(crate) struct PluginMetrics {
     faults: IntCounterVec,
     pub(crate) instances: GenericGauge<prometheus::core::AtomicI64>,
     limit_hits: IntCounterVec,
+    /// Was put into quarantine.
+    pub(crate) quarantines: IntCounter,
 }
 
 impl PluginMetrics {
+    pub(crate) fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
     pub(crate) fn finished(&self, wall: Duration, usage: &Usage) {
         self.seconds.observe(wall.as_secs_f64());
         self.cpu_seconds.inc_by(usage.cpu.as_secs_f64());

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::{Clock, SystemClock};
+use crate::compiler::Compiler;
 use crate::engine::EngineOptions;
 use crate::host_interface::HostInterface;
 use crate::identity::{Authorizer, RolePermissions};
@@ -28,6 +29,8 @@ pub struct Options {
     pub components: Option<PathBuf>,
     /// How changes of plugins are followed up.
     pub upgrade: UpgradeOptions,
+    /// Who compiles components.
+    pub compiler: Compiler,
     /// The size of the engine's pool.
     pub engine: EngineOptions,
     /// The limits of every plugin.
@@ -56,6 +59,7 @@ impl Options {
             cache: None,
             components: None,
             upgrade: UpgradeOptions::default(),
+            compiler: Compiler::default(),
             engine: EngineOptions::default(),
             limits: Limits::default(),
             plugins: BTreeMap::new(),
@@ -78,6 +82,9 @@ pub struct PluginOptions {
     /// the host, by their full names. Not set: every right of this host's contract, none of which
     /// reaches outside the plugin, and no interface of the application.
     pub grants: Option<Vec<String>>,
+    /// Origins such as `https://shop.example` to which its answers may redirect, beside paths of this
+    /// host.
+    pub redirect_origins: Vec<String>,
     /// Whether its instances are used again.
     pub instances: Reuse,
     /// Limits that differ from those of the other plugins.

@@ -131,6 +131,6 @@ impl Routed {
         instance: &mut Instance,
     ) -> Result<Answer, Fault> {
         let response = instance.handle(&self.request).await?;
-        answer::check(response, generation.limits())
+        answer::check(response, generation.limits(), &generation.context.redirects)
     }
 }

@@ -16,6 +16,8 @@ use wasmtime::component::Linker;
 
 use crate::cache::Cache;
 use crate::clock::Clock;
+use crate::compiler::{Compiler, Processes};
+use crate::cpu_share::Processors;
 use crate::engine;
 use crate::generation::Generation;
 use crate::guest::Guest;
@@ -104,6 +106,8 @@ pub(crate) struct Inner {
     /// From the name of each interface of the application to what it means.
     pub(crate) interfaces: BTreeMap<String, String>,
     pub(crate) cache: Option<Cache>,
+    pub(crate) compiler: Compiler,
+    pub(crate) compiling: Processes,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) database: HostDatabase,
     pub(crate) limits: Limits,
@@ -113,6 +117,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) slow_call: Option<Duration>,
     pub(crate) metrics: Metrics,
+    pub(crate) processors: Arc<Processors>,
     pub(crate) shared: Mutex<HashMap<String, Shared>>,
     pub(crate) in_flight: InFlight,
     table: ArcSwap<Table>,
@@ -154,6 +159,8 @@ impl Options {
                 linker,
                 interfaces,
                 cache,
+                compiler: self.compiler,
+                compiling: Processes::new(),
                 store: self.store,
                 database,
                 limits: self.limits,
@@ -163,6 +170,8 @@ impl Options {
                 clock: self.clock,
                 slow_call: self.slow_call,
                 metrics: Metrics::new().map_err(|error| Error::Engine(error.to_string()))?,
+                processors: Processors::start()
+                    .map_err(|error| Error::Engine(error.to_string()))?,
                 shared: Mutex::default(),
                 in_flight: InFlight::new(),
                 table: ArcSwap::default(),
@@ -218,6 +227,11 @@ impl Runtime {
         Ok(Inspection::of(&self.inner.engine, &component, &self.inner.interfaces))
     }
 
+    /// Ends the quarantine of a plugin by hand. Returns whether it was in one.
+    pub fn release(&self, plugin: &str) -> bool {
+        self.table().get(plugin).is_some_and(|generation| generation.quarantine.release())
+    }
+
     /// Puts a changed table in place of the current one. Callers hold `loading`.
     pub(crate) fn change<T>(
         &self,
@@ -242,6 +256,7 @@ impl Runtime {
                     database_bytes: generation.database_bytes(),
                     n_running: generation.admission.n_running() as u64,
                     n_waiting: generation.admission.n_waiting() as u64,
+                    is_quarantined: generation.quarantined().is_some(),
                 },
             );
         }

@@ -12,8 +12,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use caplet_runtime::{
-    Authorizer, Clock, DEFAULT_TENANT, Folder, HostInterface, Options, RolePermissions, Runtime,
-    SystemClock, prometheus,
+    Authorizer, Clock, Compiler, DEFAULT_TENANT, Folder, HostInterface, Options, RolePermissions,
+    Runtime, SystemClock, prometheus,
 };
 use caplet_store::Store;
 use caplet_store::sqlite::{self, Sqlite};
@@ -118,6 +118,7 @@ pub struct Builder {
     data: Option<PathBuf>,
     plugins: Option<PathBuf>,
     cache: Option<PathBuf>,
+    compiler: Compiler,
     store: Option<Arc<dyn Store>>,
     authorizer: Option<Arc<dyn Authorizer>>,
     clock: Arc<dyn Clock>,
@@ -156,6 +157,14 @@ impl Builder {
         self
     }
 
+    /// Who compiles components, instead of a thread of this process: a process with limits of its
+    /// own, for a host that takes components it does not know. See [`crate::compile_worker`].
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
+        self
+    }
+
     /// Where plugins keep their data, instead of files in the data directory.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn Store>) -> Self {
@@ -191,7 +200,8 @@ impl Builder {
     /// # Errors
     /// Why it cannot start.
     pub async fn build(self) -> Result<Host, Error> {
-        let Self { config, data, plugins, cache, store, authorizer, clock, interfaces } = self;
+        let Self { config, data, plugins, cache, compiler, store, authorizer, clock, interfaces } =
+            self;
         let cors = cors::Policy::new(&config.cors)?;
         identity::check(&config.auth)?;
         let (store, own_store) = match store {
@@ -209,6 +219,7 @@ impl Builder {
             components: data.as_ref().map(|data| data.join("components")),
             cache: cache.or_else(|| data.map(|data| data.join("cache"))),
             upgrade: config.upgrade,
+            compiler,
             limits: config.limits,
             plugins: config.plugin,
             taken_names: names_of_services(&config.services),
@@ -305,6 +316,7 @@ impl Host {
             data: None,
             plugins: None,
             cache: None,
+            compiler: Compiler::default(),
             store: None,
             authorizer: None,
             clock: Arc::new(SystemClock),

@@ -71,7 +71,9 @@ pub mod token;
 mod trace;
 
 pub use admin::PERMISSION as ADMIN_PERMISSION;
-pub use caplet_runtime::{self as runtime, CallContext, HostFailure, HostInterface};
+pub use caplet_runtime::{
+    self as runtime, CallContext, Compiler, HostFailure, HostInterface, compile_worker,
+};
 pub use config::Config;
 pub use content::Content;
 pub use host::{Builder, Error, Host};

@@ -61,7 +61,10 @@ fn what_is_loaded(host: &Shared, phase: Phase) -> Value {
     let table = host.runtime.table();
     let plugins: Vec<_> = table
         .iter()
-        .map(|generation| json!({ "name": generation.name(), "version": generation.version() }))
+        .map(|generation| {
+            let (name, version) = (generation.name(), generation.version());
+            json!({ "name": name, "version": version, "health": pages::health(generation) })
+        })
         .collect();
     let failed: Vec<_> = host
         .failed_files()

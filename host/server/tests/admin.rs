@@ -38,6 +38,33 @@ async fn lists_what_is_loaded() {
 }
 
 #[tokio::test]
+async fn shows_and_ends_a_quarantine() {
+    let host = TestHost::with_plugin("trap").await;
+    let admin = || host.user("ada").permission("caplet.admin");
+    for _ in 0..5 {
+        host.get("/api/trap/panic").send().await.expect_status(502);
+    }
+    let refused = host.get("/api/trap/ok").send().await.expect_status(503);
+    assert_eq!(refused.header("retry-after"), Some("10"));
+    assert_eq!(refused.json()["code"], "plugin-quarantined");
+    let plugins = admin().get("/admin/api/plugins").send().await.json();
+    let quarantine = &plugins["items"][0]["quarantine"];
+    assert_eq!(quarantine["since"], "2026-01-01T00:00:00.000Z");
+    assert_eq!(quarantine["until"], "2026-01-01T00:00:10.000Z");
+    assert!(quarantine["reason"].as_str().unwrap().contains("trapped"), "{quarantine}");
+    let front = host.get("/").send().await.json();
+    assert_eq!(front["plugins"][0]["health"], "quarantined");
+    let ready = host.get("/readyz").send().await.expect_status(200).json();
+    assert_eq!(ready["plugins"][0]["health"], "quarantined");
+
+    let path = "/admin/api/plugins/trap/quarantine";
+    host.user("eve").delete(path).send().await.expect_status(403);
+    admin().delete(path).send().await.expect_status(204);
+    host.get("/api/trap/ok").send().await.expect_status(200);
+    admin().delete(path).send().await.expect_status(404);
+}
+
+#[tokio::test]
 async fn fails_with_problem_documents() {
     let host = host().await;
     let missing =

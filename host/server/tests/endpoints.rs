@@ -25,7 +25,7 @@ async fn alive_and_ready_are_two_questions() {
         ready.json(),
         json!({
             "status": "ready",
-            "plugins": [{ "name": "echo", "version": "1.0.0" }],
+            "plugins": [{ "name": "echo", "version": "1.0.0", "health": "healthy" }],
             "failed": [],
         })
     );

@@ -1,5 +1,5 @@
-//! `/admin/api/plugins`: what is loaded, what is not and why; and changes of what is loaded, each of
-//! which is an operation.
+//! `/admin/api/plugins`: what is loaded, what is not and why; changes of what is loaded, each of
+//! which is an operation; and the end of a quarantine by hand.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use axum::Extension;
 use axum::extract::State as Extracted;
 use caplet_runtime::{
     Change, ChangeKind, GenerationKind, GenerationRecord, GenerationState, Identity, Presence,
+    Quarantined,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<State> {
         .routes(routes!(enable_plugin))
         .routes(routes!(disable_plugin))
         .routes(routes!(list_generations))
+        .routes(routes!(release_plugin))
 }
 
 /// The plugins of this host.
@@ -57,6 +59,28 @@ struct Plugin {
     rights: Vec<String>,
     /// What its database takes on disk, in bytes.
     database_bytes: u64,
+    /// Set while the plugin is in quarantine: it failed too often, and its callers are answered 503.
+    quarantine: Option<Quarantine>,
+}
+
+/// When and why a plugin is not called.
+#[derive(Serialize, ToSchema)]
+struct Quarantine {
+    /// Since when, by RFC 3339.
+    since: String,
+    /// From when on a call is tried, by RFC 3339.
+    until: String,
+    /// The last fault, for people.
+    reason: String,
+    /// How often in a row it came to this.
+    n_times: u32,
+}
+
+impl From<Quarantined> for Quarantine {
+    fn from(it: Quarantined) -> Self {
+        let (since, until) = (time(it.since_ms), time(it.until_ms));
+        Self { since, until, reason: it.reason, n_times: it.n_times }
+    }
 }
 
 /// A file that is not loaded.
@@ -84,6 +108,7 @@ async fn list(Extracted(state): Extracted<State>) -> Result<Json<Plugins>, Probl
         digest: generation.digest().to_string(),
         rights: generation.inspection().rights.iter().map(|it| it.name.to_owned()).collect(),
         database_bytes: generation.database_bytes(),
+        quarantine: generation.quarantined().map(Quarantine::from),
     });
     let failed = host.failed_files().into_iter();
     Ok(Json(Plugins {
@@ -277,4 +302,20 @@ fn of_record(record: GenerationRecord) -> GenerationOfPlugin {
 fn not_read(error: &caplet_store::Error) -> Problem {
     tracing::error!(%error, "what is known of the plugins cannot be read");
     Problem::storage_unavailable()
+}
+
+/// End the quarantine of a plugin, with effect at once.
+#[utoipa::path(delete, path = "/plugins/{name}/quarantine",
+    params(("name" = String, Path, description = "The plugin.")), responses((status = 204)))]
+async fn release_plugin(
+    Extracted(state): Extracted<State>,
+    Extension(caller): Extension<Arc<Identity>>,
+    Named(plugin): Named<String>,
+) -> Result<StatusCode, Problem> {
+    if !state.host()?.runtime.release(&plugin) {
+        let detail = "There is no plugin of this name in quarantine.";
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", detail));
+    }
+    tracing::info!(plugin, by = caller.subject, "a quarantine was ended by hand");
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -71,7 +71,7 @@ fn state(phase: Phase) -> &'static str {
 }
 
 fn sentence(inside: &Inside) -> String {
-    let n_failing = inside.plugins.iter().filter(|plugin| plugin.is_failing).count();
+    let n_failing = inside.plugins.iter().filter(|plugin| plugin.health != "healthy").count();
     let health = match n_failing {
         0 => String::new(),
         n => format!(", {n} of them failing"),
@@ -120,7 +120,7 @@ fn card(plugin: &Plugin, base: &str) -> Markup {
         li {
             div.title {
                 h3 { (plugin.title) }
-                span class={ "health " (plugin.health()) } { (plugin.health()) }
+                span class={ "health " (plugin.health) } { (plugin.health) }
             }
             @if !plugin.summary.is_empty() { p { (plugin.summary) } }
             dl {

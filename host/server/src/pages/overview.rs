@@ -32,7 +32,8 @@ pub(super) struct Plugin {
     pub(super) version: String,
     pub(super) path: String,
     pub(super) n_operations: usize,
-    pub(super) is_failing: bool,
+    /// See [`health`].
+    pub(super) health: &'static str,
 }
 
 impl Overview {
@@ -105,13 +106,8 @@ impl Plugin {
             version: generation.version().to_owned(),
             path: format!("{base}/api/{}", generation.name()),
             n_operations: description.routes.len(),
-            is_failing: generation.is_failing(),
+            health: health(generation),
         }
-    }
-
-    /// Whether its last invocations were answered.
-    pub(super) fn health(&self) -> &'static str {
-        if self.is_failing { "failing" } else { "healthy" }
     }
 
     fn to_json(&self) -> Value {
@@ -121,7 +117,16 @@ impl Plugin {
             "summary": self.summary,
             "version": self.version,
             "path": self.path,
-            "health": self.health(),
+            "health": self.health,
         })
+    }
+}
+
+/// Whether a plugin's last invocations were answered, or it is not called at all for a while.
+pub(crate) fn health(generation: &Generation) -> &'static str {
+    match generation.quarantined() {
+        Some(_) => "quarantined",
+        None if generation.is_failing() => "failing",
+        None => "healthy",
     }
 }

@@ -1,0 +1,81 @@
+//! Rows A: processor time and memory.
+
+use caplet_runtime::{Fault, Step};
+
+use super::scene::Scene;
+use crate::rig::{bytes_of, json, text};
+
+pub async fn loop_in_handler() {
+    let scene = Scene::with("loop-forever").await;
+    for outcome in scene.get_at_once(8, "/").await {
+        assert_eq!(outcome.unwrap_err(), Fault::Cpu(100));
+    }
+    assert_eq!(scene.rig.limit_hits("plugin-cpu-exceeded"), 8.0);
+    assert_eq!(text(&scene.get("/ok").await.unwrap()), "ok");
+    scene.settle().await;
+}
+
+pub async fn loop_in_start_or_describe() {
+    let scene = Scene::quiet().await;
+    for guest in ["loop-in-start", "loop-in-describe"] {
+        let refused = scene.rig.runtime.load(bytes_of(guest)).await.expect_err(guest);
+        assert_eq!(refused.step, Step::Describe, "{refused}");
+        assert!(refused.to_string().contains("CPU time"), "{refused}");
+        assert_eq!(scene.rig.runtime.table().iter().count(), 1);
+    }
+    scene.settle().await;
+}
+
+pub async fn many_calls_just_under_the_budget() {
+    let scene = Scene::with("spin").await;
+    let refused = async {
+        loop {
+            let outcomes = scene.get_at_once(16, "/30").await;
+            for outcome in outcomes {
+                match outcome {
+                    Ok(answer) => assert_eq!(text(&answer), "ok"),
+                    Err(fault) => {
+                        assert_eq!(fault, Fault::CpuShare);
+                        assert_eq!((fault.status(), fault.retry_after_s()), (429, Some(1)));
+                        return;
+                    }
+                }
+            }
+        }
+    };
+    tokio::time::timeout(caplet_tests::PATIENCE, refused).await.expect("it is over its share");
+    assert!(scene.rig.limit_hits("cpu-share") >= 1.0);
+    scene.settle().await;
+}
+
+pub async fn memory_bomb() {
+    let scene = Scene::limited("grow-memory", |it| it.memory_bytes_max = 32 << 20).await;
+    let bytes = json(&scene.get("/").await.unwrap())["bytes"].as_u64().unwrap();
+    assert!(bytes < 32 << 20, "{bytes}");
+    assert!(matches!(scene.get("/touch").await, Err(Fault::Memory(_))));
+    scene.settle().await;
+}
+
+pub async fn memory_in_parallel_instances() {
+    let total = 64 << 20;
+    let scene = Scene::limited("grow-memory", |it| it.memory_total_bytes_max = total).await;
+    for outcome in scene.get_at_once(16, "/touch").await {
+        let fault = outcome.unwrap_err();
+        assert!(matches!(fault, Fault::Memory(_) | Fault::Busy(_)), "{fault:?}");
+    }
+    let held = scene.rig.counted("caplet_plugin_memory_bytes", &[("plugin", "grow-memory")]);
+    assert!(held <= f64::from(total as u32), "{held}");
+    scene.settle().await;
+}
+
+pub async fn endless_recursion() {
+    let scene = Scene::with("recurse").await;
+    for path in ["/", "/linear"] {
+        for outcome in scene.get_at_once(4, path).await {
+            let fault = outcome.unwrap_err();
+            assert!(matches!(fault, Fault::Trap(_) | Fault::Memory(_)), "{path}: {fault:?}");
+            assert_eq!(fault.status(), 502);
+        }
+    }
+    scene.settle().await;
+}
