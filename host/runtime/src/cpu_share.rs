@@ -1,20 +1,22 @@
 //! The share of the processors that each plugin has used of late, and what follows from it.
 //!
 //! As long as nobody has to wait, or only one plugin is called, everybody may use all there is. When
-//! the processors are busy and several plugins are called, one that used more than its equal part is
-//! *greedy*: each of its calls has to take a turn before it begins ([`crate::turns`]), and one that
-//! used more than its share of the turns is refused until it is below it again.
+//! the processors are busy and several plugins are called, one that used more than its share is
+//! *greedy*: each of its calls has to take a turn before it begins ([`crate::turns`]). Plugins take
+//! turns evenly, so that calls which wait in great number are calls over the plugin's share: further ones
+//! are refused.
 //!
 //! What is measured is wall time of polls, as in [`crate::meter`]: with one thread a processor, both
 //! are nearly the same, and reading a clock is cheaper than asking the system.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::fault::Fault;
+use crate::limits::Limits;
 use crate::turns::{Turn, Turns};
 
 /// How often use is looked at, and how many looks are remembered: half a second.
@@ -23,9 +25,6 @@ const N_PERIODS: usize = 10;
 
 /// From this part of all processors on, in percent, they are busy.
 const BUSY_PERCENT: u64 = 80;
-
-/// A plugin with at least this part of all processors, in percent, has a share of the turns.
-const PART_PERCENT_MIN: u64 = 5;
 
 /// The processors of the machine, shared by all plugins of a host.
 pub(crate) struct Processors {
@@ -44,24 +43,16 @@ struct Account {
     next: usize,
 }
 
-/// How a plugin stands. Looked at with every call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Standing {
-    Modest,
-    /// Its calls take turns from the beginning.
-    Greedy,
-    /// It is also refused.
-    Over,
-}
-
 /// One plugin's share of the processors.
 pub(crate) struct Share {
     plugin: Arc<str>,
     percent: u32,
+    n_waiting_max: usize,
     /// Nanoseconds since the host was started.
     used: AtomicU64,
-    standing: AtomicU8,
+    is_greedy: AtomicBool,
+    /// Calls that wait for a turn.
+    n_waiting: AtomicUsize,
     turns: Arc<Turns>,
 }
 
@@ -86,13 +77,15 @@ impl Processors {
         Arc::new(Self { n_processors, turns, accounts })
     }
 
-    /// Opens the account of a plugin. `percent` is what it may use of an equal share.
-    pub(crate) fn share(&self, plugin: &str, percent: u32) -> Arc<Share> {
+    /// Opens the account of a plugin.
+    pub(crate) fn share(&self, plugin: &str, limits: &Limits) -> Arc<Share> {
         let share = Arc::new(Share {
             plugin: plugin.into(),
-            percent,
+            percent: limits.cpu_share_percent,
+            n_waiting_max: limits.cpu_waiting_max,
             used: AtomicU64::new(0),
-            standing: AtomicU8::new(Standing::Modest as u8),
+            is_greedy: AtomicBool::new(false),
+            n_waiting: AtomicUsize::new(0),
             turns: self.turns.clone(),
         });
         let share_of_account = Arc::downgrade(&share);
@@ -121,28 +114,18 @@ impl Processors {
             _ => (self.n_processors - 1).max(1),
         };
         self.turns.set_n_turns(n_turns);
-        self.judge(&uses, n_active, n_turns);
+        self.judge(&uses, n_active);
     }
 
-    fn judge(&self, uses: &[(Arc<Share>, u64)], n_active: usize, n_turns: usize) {
-        let window = duration_ns(PERIOD) * N_PERIODS as u64;
-        let capacity = window * self.n_processors as u64;
+    fn judge(&self, uses: &[(Arc<Share>, u64)], n_active: usize) {
+        let capacity = duration_ns(PERIOD) * (N_PERIODS * self.n_processors) as u64;
         let total: u64 = uses.iter().map(|(_, used)| used).sum();
         let is_busy = self.turns.take_waited_for() || total >= capacity * BUSY_PERCENT / 100;
-        let has_part = |used: u64| used >= capacity * PART_PERCENT_MIN / 100;
-        let n_parts = uses.iter().filter(|(_, used)| has_part(*used)).count().max(1);
         for (share, used) in uses {
-            let weighted = |part: u64| part * u64::from(share.percent) / 100;
-            let equal = weighted(capacity / n_active.max(1) as u64);
-            let of_turns = weighted(window * n_turns as u64 / n_parts as u64);
-            let was_greedy = share.standing() != Standing::Modest;
+            let part = capacity / n_active.max(1) as u64 * u64::from(share.percent) / 100;
             // Half of it is enough to stay so: else what it is held to would set it free at once.
-            let is_greedy = *used > if was_greedy { equal / 2 } else { equal };
-            share.set(match () {
-                () if n_active < 2 || !is_busy || !is_greedy => Standing::Modest,
-                () if n_parts > 1 && *used > of_turns => Standing::Over,
-                () => Standing::Greedy,
-            });
+            let used_max = if share.is_greedy() { part / 2 } else { part };
+            share.set_greedy(n_active > 1 && is_busy && *used > used_max);
         }
     }
 }
@@ -167,37 +150,46 @@ impl Share {
     /// Lets a call through.
     ///
     /// # Errors
-    /// [`Fault::CpuShare`] while the plugin is over its share.
+    /// [`Fault::CpuShare`] while the plugin is greedy and enough of its calls wait.
     pub(crate) fn enter(&self) -> Result<(), Fault> {
-        match self.standing() {
-            Standing::Modest | Standing::Greedy => Ok(()),
-            Standing::Over => Err(Fault::CpuShare),
+        if self.is_greedy() && self.n_waiting.load(Relaxed) >= self.n_waiting_max {
+            return Err(Fault::CpuShare);
         }
+        Ok(())
     }
 
     /// Whether a call has to take a turn before it begins.
     pub(crate) fn is_greedy(&self) -> bool {
-        self.standing() != Standing::Modest
+        self.is_greedy.load(Relaxed)
     }
 
     /// Waits for the plugin's turn.
-    pub(crate) fn turn(&self) -> impl Future<Output = Turn> + Send + 'static {
-        self.turns.clone().take(self.plugin.clone())
-    }
-
-    fn standing(&self) -> Standing {
-        match self.standing.load(Relaxed) {
-            0 => Standing::Modest,
-            1 => Standing::Greedy,
-            _ => Standing::Over,
-        }
+    pub(crate) async fn turn(self: Arc<Self>) -> Turn {
+        let _waiting = Waiting::new(&self.n_waiting);
+        self.turns.clone().take(self.plugin.clone()).await
     }
 
     /// Written to only when it changes: a cache line that all threads read stays shared.
-    fn set(&self, standing: Standing) {
-        if self.standing() != standing {
-            self.standing.store(standing as u8, Relaxed);
+    fn set_greedy(&self, is_greedy: bool) {
+        if self.is_greedy() != is_greedy {
+            self.is_greedy.store(is_greedy, Relaxed);
         }
+    }
+}
+
+/// A call that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(n_waiting: &'a AtomicUsize) -> Self {
+        n_waiting.fetch_add(1, Relaxed);
+        Self(n_waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
     }
 }
 
@@ -207,6 +199,8 @@ fn duration_ns(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
 
     /// Two processors and plugins that use so many milliseconds in each of `n` periods.
@@ -219,48 +213,59 @@ mod tests {
         }
     }
 
+    fn share(processors: &Processors, percent: u32) -> Arc<Share> {
+        let limits = Limits { cpu_share_percent: percent, cpu_waiting_max: 1, ..Limits::default() };
+        processors.share("p", &limits)
+    }
+
     #[test]
     fn who_is_alone_may_use_all() {
         let processors = Processors::new(2);
-        let (alone, _quiet) = (processors.share("a", 100), processors.share("b", 100));
+        let (alone, _quiet) = (share(&processors, 100), share(&processors, 100));
         used(&processors, &[(&alone, 100)], 20);
-        assert_eq!(alone.standing(), Standing::Modest);
+        assert!(!alone.is_greedy());
     }
 
     #[test]
-    fn who_uses_more_than_others_takes_turns_only_while_all_are_busy() {
+    fn who_uses_more_than_others_is_greedy_only_while_all_are_busy() {
         let processors = Processors::new(2);
-        let (flood, light) = (processors.share("a", 100), processors.share("b", 100));
+        let (flood, light) = (share(&processors, 100), share(&processors, 100));
         used(&processors, &[(&flood, 95), (&light, 2)], 10);
-        assert_eq!(flood.standing(), Standing::Greedy, "the other one does not want more");
-        assert_eq!(light.standing(), Standing::Modest);
+        assert!(flood.is_greedy() && !light.is_greedy());
+        used(&processors, &[(&flood, 50), (&light, 35)], 10);
+        assert!(flood.is_greedy(), "it is what it is held to");
         used(&processors, &[(&flood, 40), (&light, 2)], 10);
-        assert_eq!(flood.standing(), Standing::Modest, "the processors are not busy");
-    }
-
-    #[test]
-    fn who_uses_more_than_the_share_beside_busy_others_is_refused_until_below() {
-        let processors = Processors::new(2);
-        let (flood, other) = (processors.share("a", 100), processors.share("b", 100));
-        used(&processors, &[(&flood, 70), (&other, 20)], 10);
-        assert_eq!(flood.enter(), Err(Fault::CpuShare));
-        assert_eq!(other.enter(), Ok(()));
-        used(&processors, &[(&flood, 0), (&other, 20)], 10);
-        assert_eq!(flood.enter(), Ok(()));
+        assert!(!flood.is_greedy(), "the processors are not busy");
     }
 
     #[test]
     fn a_share_may_be_larger_than_others() {
         let processors = Processors::new(2);
-        let (large, other) = (processors.share("a", 200), processors.share("b", 100));
+        let (large, other) = (share(&processors, 200), share(&processors, 100));
         used(&processors, &[(&large, 80), (&other, 20)], 10);
-        assert_eq!(large.standing(), Standing::Modest);
+        assert!(!large.is_greedy());
+    }
+
+    #[test]
+    fn who_is_greedy_is_refused_while_its_calls_wait() {
+        let processors = Processors::new(2);
+        let (flood, light) = (share(&processors, 100), share(&processors, 100));
+        used(&processors, &[(&flood, 95), (&light, 2)], 10);
+        assert_eq!(flood.enter(), Ok(()));
+        let first = flood.clone().turn().now_or_never();
+        assert!(first.is_some());
+        let mut second = flood.clone().turn().boxed();
+        assert!((&mut second).now_or_never().is_none());
+        assert_eq!((flood.enter(), light.enter()), (Err(Fault::CpuShare), Ok(())));
+        drop(first);
+        assert!(second.now_or_never().is_some());
+        assert_eq!(flood.enter(), Ok(()));
     }
 
     #[test]
     fn what_is_gone_has_no_account() {
         let processors = Processors::new(2);
-        drop(processors.share("a", 100));
+        drop(share(&processors, 100));
         processors.look();
         assert!(processors.accounts.lock().is_empty());
     }

@@ -33,6 +33,9 @@ pub struct Limits {
     pub cpu_ms_max: u64,
     /// How much of an equal share of the processors the plugin may use while they are busy, in percent.
     pub cpu_share_percent: u32,
+    /// Calls of a plugin over its share that wait for a turn on the processors; further ones are
+    /// answered 429.
+    pub cpu_waiting_max: usize,
     /// Wall time of one invocation, in milliseconds.
     pub wall_ms_max: u64,
     /// Faults of the plugin's own within `faults_window_ms` after which it is in quarantine; 0 never
@@ -107,6 +110,7 @@ impl Default for Limits {
             queue_ms_max: 5_000,
             cpu_ms_max: 100,
             cpu_share_percent: 100,
+            cpu_waiting_max: 16,
             wall_ms_max: 10_000,
             faults_max: 5,
             faults_window_ms: 60_000,

@@ -421,7 +421,7 @@ impl Inner {
             .or_insert_with(|| {
                 let metrics = self.metrics.plugin(plugin);
                 let log = LogGate::new(plugin.into(), limits, metrics.clone());
-                let share = self.processors.share(plugin, limits.cpu_share_percent);
+                let share = self.processors.share(plugin, limits);
                 Shared { memory: Arc::default(), log: Arc::new(log), metrics, share }
             })
             .clone()

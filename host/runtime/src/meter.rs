@@ -75,7 +75,8 @@ impl Meter {
 
     /// Waits for the plugin's turn. Returns whether there was one before the deadline.
     pub(crate) async fn take_turn(&self, deadline: Instant) -> bool {
-        let Ok(turn) = tokio::time::timeout_at(deadline.into(), self.share.turn()).await else {
+        let Ok(turn) = tokio::time::timeout_at(deadline.into(), self.share.clone().turn()).await
+        else {
             return false;
         };
         *self.turn.lock() = Some(turn);
@@ -136,9 +137,10 @@ impl<F: Future + Unpin> Future for Metered<F> {
 mod tests {
     use super::*;
     use crate::cpu_share::Processors;
+    use crate::limits::Limits;
 
     fn meter() -> Meter {
-        Meter::new(Processors::start().unwrap().share("p", 100))
+        Meter::new(Processors::start().unwrap().share("p", &Limits::default()))
     }
 
     #[tokio::test]

@@ -233,6 +233,10 @@ fn path_below_plugin(path: &str) -> &str {
 
 /// Tells the operator what the caller is not told.
 fn report(exchange: &Exchange<'_>, generation: &Generation, route: RouteId, fault: &Fault) {
+    if matches!(fault, Fault::Quarantined(_) | Fault::CpuShare) {
+        // It is counted, and was told when it began: whoever calls often shall not fill the log.
+        return;
+    }
     let operation = generation.route_info(route).operation.as_str();
     tracing::warn!(
         request_id = %exchange.ids.request_id,

@@ -37,7 +37,7 @@ pub async fn endless_results() {
 
 pub async fn leaks_of_handles() {
     let scene = Scene::with("handles").await;
-    assert_eq!(text(&scene.get("/leak?n=900").await.unwrap()), "ok");
+    assert_eq!(text(&scene.get("/leak?n=400").await.unwrap()), "ok");
     let fault = scene.get("/leak?n=1000000").await.unwrap_err();
     assert!(matches!(fault, Fault::Trap(_)), "{fault:?}");
     scene.settle().await;
