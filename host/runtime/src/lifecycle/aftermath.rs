@@ -267,7 +267,14 @@ impl Follow {
         if new.is_failing() {
             return Some("its last invocations all failed by its own fault".to_owned());
         }
-        verdict(&new.scores.read().since(start), before)
+        let score = new.scores.read().since(start);
+        // In quarantine it is not called, so that no further invocation would tell more.
+        if let Some(quarantined) = new.quarantined()
+            && score.bad_share() > before.bad_share()
+        {
+            return Some(format!("it is in quarantine: {}", quarantined.reason));
+        }
+        verdict(&score, before)
     }
 
     /// Brings the generation before back.
