@@ -220,9 +220,7 @@ async fn a_host_that_starts_again_serves_what_served() {
     rig.runtime.database().close().await;
     drop(rig);
 
-    let runtime = setup().runtime(PLUGIN).await;
-    assert!(runtime.restore().await.is_empty());
-    let rig = Rig { plugin: PLUGIN.to_owned(), runtime };
+    let rig = setup().restore(PLUGIN).await;
     assert_eq!(version(&rig).await, "2.0.0");
     assert_eq!(rig.generation().number(), 2);
     rig.runtime.begin(agreed(rollback(None))).outcome().await.unwrap();

@@ -68,6 +68,14 @@ impl Setup {
         Ok(Rig { plugin: generation.name().to_owned(), runtime, clock })
     }
 
+    /// A runtime that serves what the one before it served at the same place.
+    pub async fn restore(self, plugin: &str) -> Rig {
+        let clock = Arc::new(FakeClock::new(START_MS));
+        let runtime = self.runtime_at(plugin, clock.clone()).await;
+        assert!(runtime.restore().await.is_empty(), "something is not restored");
+        Rig { plugin: plugin.to_owned(), runtime, clock }
+    }
+
     /// A runtime with the guest of that name.
     pub async fn load(self, guest: &str) -> Rig {
         self.try_load(guest).await.unwrap_or_else(|error| panic!("{guest}: {error}"))
