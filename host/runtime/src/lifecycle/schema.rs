@@ -142,7 +142,8 @@ impl Schema {
 
     /// Fills in what the rows of before lack.
     pub(crate) async fn backfill(&self, operation: &Operation) -> Result<(), LoadError> {
-        if self.plan.pending_in(Phase::Backfill).next().is_none() {
+        // One that ran with the expand steps is run once more: the old version went on writing.
+        if !self.plan.pending.iter().any(|it| it.migration.phase == Phase::Backfill) {
             return Ok(());
         }
         operation.at(Step::Backfill);
