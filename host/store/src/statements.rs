@@ -21,7 +21,6 @@ impl Tag {
 
     /// The tag of the generation with this number.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below 64")]
     pub fn of(generation: u64) -> Self {
         Self((generation % Self::N_TAGS) as u8)
     }

@@ -111,7 +111,7 @@ fn prepare(connection: &Connection, text: &str) -> Result<Vec<String>, String> {
     let _role = connection.assume(Role::Plugin);
     let statement = connection.raw().prepare(text);
     let statement = statement.map_err(|error| connection.fault(error).into_error().to_string())?;
-    Ok(statement.column_names().into_iter().map(str::to_owned).collect())
+    Ok(statement.column_names().map(str::to_owned).collect())
 }
 
 /// The tables that the statements write to.
