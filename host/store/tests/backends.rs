@@ -88,6 +88,7 @@ backends! {
         steps_that_follow_each_other_are_one_transaction,
         a_plan_with_faults_runs_nothing,
         a_backfill_before_an_expand_step_runs_twice,
+        two_upgrades_at_once_do_each_step_once,
         a_return_opens_backfills_again,
         there_is_no_way_back_behind_a_contract_step,
         an_endless_backfill_is_named,

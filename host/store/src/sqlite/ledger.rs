@@ -21,8 +21,8 @@ const WRITE: &str = "INSERT OR REPLACE INTO caplet_migrations
 
 const NOTE_FAILURE: &str = "UPDATE caplet_migrations SET failure = ?2 WHERE number = ?1";
 
-const PROGRESS: &str = "SELECT n_rows, n_runs FROM caplet_migrations
-    WHERE number = ?1 AND state = 'running' AND checksum = ?2";
+const PROGRESS: &str = "SELECT n_rows, n_runs, state = 'applied' FROM caplet_migrations
+    WHERE number = ?1 AND state <> 'failed' AND checksum = ?2";
 
 const REOPEN: &str = "UPDATE caplet_migrations SET state = 'running', n_runs = 0
     WHERE number = ?1 AND phase = 'backfill' AND state = 'applied'";
@@ -67,7 +67,7 @@ fn state(connection: &Connection, number: u32) -> Result<Option<State>, Fault> {
     Ok(name.and_then(|name| State::from_name(&name)))
 }
 
-/// How far a backfill with this text is, which is not done.
+/// How far a backfill with this text is.
 pub(super) fn progress(
     connection: &Connection,
     number: u32,
@@ -75,10 +75,12 @@ pub(super) fn progress(
 ) -> Result<Backfilled, Fault> {
     let read = || {
         let mut statement = connection.raw().prepare_cached(PROGRESS)?;
-        statement.query_row((number, checksum), |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        statement.query_row((number, checksum), columns).optional()
     };
-    let (n_rows, n_runs) = read().map_err(|error| connection.fault(error))?.unwrap_or_default();
-    Ok(Backfilled { number, n_rows: count(n_rows), n_runs: count(n_runs), is_done: false })
+    let found = read().map_err(|error| connection.fault(error))?;
+    let (n_rows, n_runs, is_done) = found.unwrap_or_default();
+    Ok(Backfilled { number, n_rows: count(n_rows), n_runs: count(n_runs), is_done })
 }
 
 /// Records that a migration is done.

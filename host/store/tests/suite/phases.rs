@@ -129,6 +129,24 @@ pub async fn a_backfill_before_an_expand_step_runs_twice(ground: &Ground) {
     assert_eq!(count(&notes, "label IS NULL").await, 0);
 }
 
+pub async fn two_upgrades_at_once_do_each_step_once(ground: &Ground) {
+    let notes = ground.notes().await;
+    notes.add(0..25).await;
+    let list = upgrade();
+    let plan = plan(&notes, &list, Some(1)).await;
+    let (one, two) = tokio::join!(notes.database.expand(&plan), notes.database.expand(&plan));
+    let numbers = [one.unwrap().applied, two.unwrap().applied].concat();
+    assert_eq!(numbers, [2]);
+    let pace = Pace::default();
+    let (one, two) =
+        tokio::join!(notes.database.backfill(&plan, &pace), notes.database.backfill(&plan, &pace));
+    assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+    let filled = &self::plan(&notes, &list, Some(1)).await.recorded[2];
+    assert_eq!((filled.state, filled.n_rows), (State::Applied, 25));
+    let (one, two) = tokio::join!(notes.database.contract(&plan), notes.database.contract(&plan));
+    assert_eq!([one.unwrap().applied, two.unwrap().applied].concat(), [4]);
+}
+
 pub async fn a_return_opens_backfills_again(ground: &Ground) {
     let notes = ground.notes().await;
     notes.add([1]).await;

@@ -37,7 +37,7 @@ pub(in crate::sqlite) fn together(
     Ok(applied)
 }
 
-/// Runs a backfill once. It stays open when `stays_open` says so, even when there is nothing to do.
+/// Runs a backfill once, unless it is done. It stays open when `stays_open` says so, even when there is nothing to do.
 pub(in crate::sqlite) fn backfill(
     connection: &Connection,
     migration: &Migration,
@@ -47,6 +47,9 @@ pub(in crate::sqlite) fn backfill(
     let result = in_transaction(connection, || {
         let mut progress =
             ledger::progress(connection, migration.number, &checksum).map_err(Fault::into_error)?;
+        if progress.is_done {
+            return Ok(progress);
+        }
         if progress.n_runs >= pace.runs_max {
             return Err(endless(&progress));
         }

@@ -59,10 +59,10 @@ pub(super) async fn expand(database: &PluginDatabase, plan: &Plan) -> Result<Mig
         if first.phase == Phase::Backfill {
             let stays_open = plan.serving.is_some_and(|known| first.number > known);
             fill(database, first, stays_open).await?;
+            migrated.applied.push(first.number);
         } else {
-            together(database, group.to_vec()).await?;
+            migrated.applied.extend(together(database, group.to_vec()).await?);
         }
-        migrated.applied.extend(group.iter().map(|migration| migration.number));
     }
     migrated.note_version();
     Ok(migrated)
