@@ -1,7 +1,7 @@
 //! The share of the processors that each plugin has used of late, and what follows from it.
 //!
 //! As long as nobody has to wait, or only one plugin is called, everybody may use all there is. When
-//! the processors are busy and several plugins are called, one that used more than its share is
+//! the processors are busy and several plugins are called, one that used most of its share is
 //! *greedy*: each of its calls has to take a turn before it begins ([`crate::turns`]). Plugins take
 //! turns evenly, so that calls which wait in great number are calls over the plugin's share: further ones
 //! are refused.
@@ -123,8 +123,9 @@ impl Processors {
         let is_busy = self.turns.take_waited_for() || total >= capacity * BUSY_PERCENT / 100;
         for (share, used) in uses {
             let part = capacity / n_active.max(1) as u64 * u64::from(share.percent) / 100;
-            // Half of it is enough to stay so: else what it is held to would set it free at once.
-            let used_max = if share.is_greedy() { part / 2 } else { part };
+            // Less than the whole, because many that want all get an equal part each. And less to stay
+            // so: else what a plugin is held to would set it free at once.
+            let used_max = if share.is_greedy() { part * 3 / 8 } else { part * 3 / 4 };
             share.set_greedy(n_active > 1 && is_busy && *used > used_max);
         }
     }
@@ -241,7 +242,7 @@ mod tests {
     #[test]
     fn a_share_may_be_larger_than_others() {
         let processors = Processors::new(2);
-        let (large, other) = (share(&processors, 200), share(&processors, 100));
+        let (large, other) = (share(&processors, 300), share(&processors, 100));
         used(&processors, &[(&large, 80), (&other, 20)], 10);
         assert!(!large.is_greedy());
     }

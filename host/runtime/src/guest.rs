@@ -143,9 +143,9 @@ impl Guest {
         Ok(UpdateDeadline::YieldCustom(1, self.pause()))
     }
 
-    /// Lets others run; a guest that runs long waits for its turn, too.
+    /// Lets others run; a guest that runs long, or whose plugin does, waits for its turn, too.
     fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        if !self.meter.runs_long() {
+        if !self.meter.runs_long() && !self.meter.is_greedy() {
             return Box::pin(tokio::task::yield_now());
         }
         let (meter, deadline) = (self.meter.clone(), self.invocation.deadline);
