@@ -229,6 +229,24 @@ async fn a_host_that_starts_again_serves_what_served() {
 }
 
 #[tokio::test]
+async fn an_upgrade_after_a_restart_is_held_against_the_statements_before() {
+    let place = tempfile::tempdir().unwrap();
+    let setup =
+        || Setup { upgrade: hasty(), kept: Some(place.path().to_owned()), ..Setup::default() };
+    let rig = setup().load("upgrade-v1").await;
+    rig.get("/notes").await.unwrap();
+    rig.runtime.shutdown(Duration::from_secs(5)).await;
+    rig.runtime.database().close().await;
+    drop(rig);
+
+    let runtime = setup().runtime(PLUGIN).await;
+    assert!(runtime.restore().await.is_empty());
+    let rig = Rig { plugin: PLUGIN.to_owned(), runtime };
+    let error = refused(&rig, "upgrade-breaking").await;
+    assert!(error.to_string().contains("SELECT id FROM notes"), "{error}");
+}
+
+#[tokio::test]
 async fn a_disabled_plugin_stays_disabled_and_is_upgraded_meanwhile() {
     let rig = serving(hasty()).await;
     let change = |kind: ChangeKind| rig.runtime.begin(agreed(kind));

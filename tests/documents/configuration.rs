@@ -12,7 +12,7 @@ use caplet_server::gateway::ServiceOptions;
 use crate::page::{Page, quoted};
 
 /// The tables whose keys are known, and what stands before their names.
-const TABLES: [(&str, &str); 20] = [
+const TABLES: [(&str, &str); 21] = [
     ("auth", "auth"),
     ("[auth.issuers]", "auth.issuers[]"),
     ("cors", "cors"),
@@ -20,6 +20,7 @@ const TABLES: [(&str, &str); 20] = [
     ("public", "public"),
     ("engine", "engine"),
     ("limits", "limits"),
+    ("upgrade", "upgrade"),
     ("plugin.x", "plugin.<name>"),
     ("log", "log"),
     ("telemetry", "telemetry"),

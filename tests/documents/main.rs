@@ -56,6 +56,7 @@ walks! {
     sql_runs "docs/sql.md";
     tags_runs "docs/tags.md";
     subjects_runs "docs/subjects.md";
+    upgrading_runs "docs/upgrading.md";
     comments_runs "plugins/comments/README.md";
     tags_readme_runs "plugins/tags/README.md";
 }

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(u32, &str, &str)] = &[
     (1, "API keys", include_str!("../migrations/1-api-keys.sql")),
     (2, "subject runs", include_str!("../migrations/2-subject-runs.sql")),
     (3, "generations", include_str!("../migrations/3-generations.sql")),
+    (4, "statements", include_str!("../migrations/4-statements.sql")),
 ];
 
 /// A page of an export, with what is said of it, is one row.

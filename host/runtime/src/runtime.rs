@@ -180,6 +180,7 @@ impl Options {
             }),
         };
         runtime.trim_idle_instances();
+        runtime.record_statements();
         Ok(runtime)
     }
 }
@@ -288,6 +289,7 @@ impl Runtime {
     /// whether all finished in time.
     pub async fn shutdown(&self, grace: Duration) -> bool {
         let drained = tokio::time::timeout(grace, self.inner.in_flight.none()).await.is_ok();
+        self.write_statements_down().await;
         let table = self.inner.table.load_full();
         for generation in table.iter() {
             generation.admission.close();

@@ -118,4 +118,6 @@ mod documents {
     mod sql {}
     #[doc = include_str!("../../../docs/subjects.md")]
     mod subjects {}
+    #[doc = include_str!("../../../docs/upgrading.md")]
+    mod upgrading {}
 }

@@ -70,6 +70,15 @@ const UNFINISHED: &str = "UPDATE generations SET state = 'refused', \
 
 const DIGESTS: &str = "SELECT DISTINCT digest FROM generations WHERE digest > $1 ORDER BY digest";
 
+const KEEP_STATEMENTS: &str = "INSERT INTO generation_statements (plugin, number, texts) \
+    VALUES ($1, $2, $3) ON CONFLICT (plugin, number) DO UPDATE SET texts = excluded.texts";
+
+const FORGET_STATEMENTS: &str =
+    "DELETE FROM generation_statements WHERE plugin = $1 AND number <> $2";
+
+const STATEMENTS: &str = "SELECT texts AS \"texts:json\" FROM generation_statements \
+    WHERE plugin = $1 AND number = $2";
+
 /// The rows of all plugins.
 pub(crate) struct Ledger {
     database: HostDatabase,
@@ -201,6 +210,26 @@ impl Ledger {
         self.write(&[(CONTRACTED, &parameters)]).await.map(drop)
     }
 
+    /// Keeps the texts of the statements that a generation ran, and forgets those of others.
+    pub(crate) async fn keep_statements(
+        &self,
+        plugin: &str,
+        number: u32,
+        texts: &[Arc<str>],
+    ) -> Result<()> {
+        let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
+        let of = [text(plugin), number_of(number)];
+        let kept = [&of[..], &[text(&serde_json::Value::from(texts).to_string())]].concat();
+        self.write(&[(KEEP_STATEMENTS, &kept), (FORGET_STATEMENTS, &of)]).await.map(drop)
+    }
+
+    /// The texts of the statements that a generation ran before the host ended.
+    pub(crate) async fn statements(&self, plugin: &str, number: u32) -> Result<Vec<String>> {
+        let (rows, _): (Vec<StatementsRow>, bool) =
+            self.page(STATEMENTS, &[text(plugin), number_of(number)]).await?;
+        Ok(rows.into_iter().next().map(|row| row.texts).unwrap_or_default())
+    }
+
     /// Ends what was being prepared when the host ended.
     pub(crate) async fn end_unfinished(&self) -> Result<()> {
         let parameters = [self.now()];
@@ -245,6 +274,11 @@ impl Ledger {
     fn now(&self) -> Value {
         Value::Integer(i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX))
     }
+}
+
+#[derive(serde::Deserialize)]
+struct StatementsRow {
+    texts: Vec<String>,
 }
 
 #[derive(serde::Deserialize)]

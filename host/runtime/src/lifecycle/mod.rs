@@ -11,7 +11,8 @@
 //! - `change`: what can be asked for; `operation`: how far it is; `difference`: what needs approval.
 //! - `pipeline`: the way up to the swap; `schema`: the data on that way; `aftermath`: what follows;
 //!   `scores`: what it judges by.
-//! - `ledger`, `history`, `components`: what is remembered; `restore`: how a host starts from it.
+//! - `ledger`, `history`, `components`: what is remembered; `restore`: how a host starts from it;
+//!   `recorded`: the statements of what serves.
 //!
 //! Invariant: one change of a plugin goes on at a time; the other is refused, and says which goes on.
 
@@ -23,6 +24,7 @@ mod history;
 mod ledger;
 mod operation;
 mod pipeline;
+mod recorded;
 mod restore;
 pub(crate) mod schema;
 pub(crate) mod scores;
@@ -83,6 +85,7 @@ pub(crate) struct Lifecycle {
     components: Components,
     operations: Operations,
     lives: Mutex<HashMap<String, Arc<Life>>>,
+    written: recorded::Written,
     options: UpgradeOptions,
 }
 
@@ -113,6 +116,7 @@ impl Lifecycle {
             components: Components::open(folder)?,
             operations: Operations::default(),
             lives: Mutex::default(),
+            written: recorded::Written::default(),
             options,
         })
     }

@@ -8,7 +8,7 @@ use super::aftermath::Aftermath;
 use super::history::{GenerationRecord, Kind, NewGeneration, PluginRecord, Presence, State};
 use super::ledger::Source;
 use super::operation::{Operation, Outcome};
-use super::schema::{Beside, Schema};
+use super::schema::{Beside, Schema, tag};
 use super::{Turn, not_recorded};
 use crate::load::{self, LoadError, Prepared, Step};
 use crate::runtime::Runtime;
@@ -83,6 +83,9 @@ impl Runtime {
         let schema = Schema::open(&self.inner, &prepared, Beside::Itself).await?;
         if let Some(schema) = &schema {
             schema.expand(number).await?;
+            let texts = ledger.statements(name, number).await;
+            let texts = texts.map_err(not_recorded(name, Step::Expand))?;
+            schema.database.restore_statements(tag(number), &texts);
         }
         let database = schema.as_ref().map(|schema| schema.database.clone());
         operation.at(Step::Warm);
