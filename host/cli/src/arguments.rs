@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use crate::change::{History, Install, Named, Rollback};
 use crate::key::KeyOptions;
 use crate::remote::Target;
+use crate::rights::{AuditOptions, RightOfPlugin, RightsOptions, WhyDenied};
 use crate::top::Sort;
 
 const STYLES: Styles = Styles::styled()
@@ -183,6 +184,40 @@ Examples:
   caplet history comments
   caplet history comments --json")]
     History(History),
+
+    /// Tell what a plugin may do, in sentences.
+    #[command(after_help = "\
+Example:
+  caplet rights comments")]
+    Rights(RightsOptions),
+
+    /// Take a right from a plugin, with effect on calls that are running.
+    #[command(after_help = "\
+Example:
+  caplet revoke comments sql
+
+It stays taken after a restart and an upgrade, until it is granted again.")]
+    Revoke(RightOfPlugin),
+
+    /// Give a plugin a right back.
+    #[command(after_help = "\
+Example:
+  caplet grant comments sql")]
+    Grant(RightOfPlugin),
+
+    /// Explain why calls in a request were denied, and say how to allow them.
+    #[command(after_help = "\
+Example:
+  caplet why-denied 01a20529-bf87-7573-84fc-750ff0fe3a8a")]
+    WhyDenied(WhyDenied),
+
+    /// Show what was decided about plugins and their rights, when and by whom.
+    #[command(after_help = "\
+Examples:
+  caplet audit
+  caplet audit --json | tail -1
+  caplet audit --verify                          # was an entry changed or taken out?")]
+    Audit(AuditOptions),
 
     /// Show what a running host serves.
     #[command(after_help = "\

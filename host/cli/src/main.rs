@@ -3,7 +3,7 @@
 //! - `arguments`: what can be typed, and the help that teaches it.
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
 //! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
-//!   `subject`, `change`: the commands.
+//!   `subject`, `change`, `rights`: the commands.
 //! - `socket`, `takeover`: what a host listens on, and how a new one replaces it; `term`: one host from
 //!   its start to its end; `rehearsal`: what can be known before the running host is touched.
 //! - `compiler`: the process that compiles, which the host starts from this same program.
@@ -34,6 +34,7 @@ mod output;
 mod progress;
 mod rehearsal;
 mod remote;
+mod rights;
 mod serve;
 mod settings;
 mod socket;
@@ -86,6 +87,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Describe(options) => describe::run(&options).await,
         Command::Inspect(options) => inspect::run(&options).await,
         Command::Check(options) => check::run(&options).await,
+        Command::Grant(options) => rights::grant(&options).await,
+        Command::Revoke(options) => rights::revoke(&options).await,
+        Command::Rights(options) => rights::list(&options).await,
+        Command::WhyDenied(options) => rights::why_denied(&options).await,
+        Command::Audit(options) => rights::audit(&options).await,
         Command::Install(options) => change::install(&options).await,
         Command::Approve(options) => change::approve(&options).await,
         Command::Rollback(options) => change::rollback(&options).await,

@@ -38,6 +38,9 @@ pub enum Fault {
     /// The plugin does not export what the invocation needs.
     #[error("the plugin has no {0}")]
     Missing(&'static str),
+    /// The plugin needed a right that was revoked.
+    #[error("needs its right to `{0}`, which was revoked")]
+    Revoked(String),
     /// The host is stopping.
     #[error("the host is stopping")]
     Stopping,
@@ -63,7 +66,7 @@ impl Fault {
             Self::Store(_) => 503,
             Self::Application(_) => 500,
             Self::KeyReused => 422,
-            Self::Missing(_) => 502,
+            Self::Missing(_) | Self::Revoked(_) => 502,
         }
     }
 
@@ -84,6 +87,7 @@ impl Fault {
             Self::Application(_) => "application-failed",
             Self::KeyReused => "idempotency-key-reused",
             Self::Missing(_) => "plugin-incomplete",
+            Self::Revoked(_) => "plugin-right-revoked",
             Self::Stopping => "stopping",
             Self::Quarantined(_) => "plugin-quarantined",
             Self::CpuShare => "plugin-over-share",
@@ -113,6 +117,7 @@ impl Fault {
             Self::Application(_) => "The application around the host failed. Nothing was changed.",
             Self::KeyReused => "The idempotency key was used with another request before.",
             Self::Missing(_) => "The plugin does not serve this.",
+            Self::Revoked(_) => "The plugin may not do this any more. Nothing was changed.",
             Self::Stopping => "The host is stopping. Try again later.",
             Self::Quarantined(_) => "The plugin failed too often and is left alone for a while.",
             Self::CpuShare => "The plugin is called too often. Try again later.",

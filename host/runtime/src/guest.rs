@@ -20,6 +20,7 @@ use crate::memory::{MemoryLimiter, PluginMemory};
 use crate::meter::Meter;
 use crate::metrics::PluginMetrics;
 use crate::redirect::Redirects;
+use crate::rights::Revoked;
 use crate::settings::Settings;
 use crate::wasi;
 
@@ -37,6 +38,7 @@ pub(crate) struct Context {
     pub(crate) memory: Arc<PluginMemory>,
     pub(crate) log: Arc<LogGate>,
     pub(crate) metrics: Arc<PluginMetrics>,
+    pub(crate) revoked: Arc<Revoked>,
     pub(crate) share: Arc<Share>,
     /// A call that takes as long is told in the log.
     pub(crate) slow_call: Option<Duration>,
@@ -53,6 +55,8 @@ pub(crate) enum Stop {
     HostCalls,
     #[error("`{0}` is not served while a plugin describes itself")]
     Describing(String),
+    #[error("its right to `{0}` was revoked")]
+    Revoked(String),
     #[error("asked for {0} random bytes in one call; the limit is {1}")]
     Random(u32, u32),
     #[error("{0}")]
@@ -121,7 +125,20 @@ impl Guest {
         if self.invocation.describing {
             return Err(wasmtime::Error::new(Stop::Describing(function.to_owned())));
         }
+        if self.is_denied(function) {
+            return Err(wasmtime::Error::new(Stop::Revoked(function.to_owned())));
+        }
         self.enter()
+    }
+
+    /// Whether the right was revoked, which is then written down.
+    pub(crate) fn is_denied(&self, right: &str) -> bool {
+        let context = &self.context;
+        let is_denied = context.revoked.has(right);
+        if is_denied {
+            context.revoked.denied(right, &self.invocation.request_id, context.clock.now_ms());
+        }
+        is_denied
     }
 
     /// The limit that the invocation is over, of those that need no tick.

@@ -5,7 +5,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caplet_store::{Begin, Database, Limits, Migration, Mode, Result, Store, Transaction};
+use caplet_store::{
+    Begin, Database, Error, Limits, Migration, Mode, Result, Store, Transaction, Value,
+};
+use serde::de::DeserializeOwned;
 
 use crate::identity::DEFAULT_TENANT;
 
@@ -21,7 +24,17 @@ const MIGRATIONS: &[(u32, &str, &str)] = &[
     (2, "subject runs", include_str!("../migrations/2-subject-runs.sql")),
     (3, "generations", include_str!("../migrations/3-generations.sql")),
     (4, "statements", include_str!("../migrations/4-statements.sql")),
+    (6, "audit", include_str!("../migrations/6-audit.sql")),
 ];
+
+/// How often a change is tried that the store rolls back for reasons of its own.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// The most rows in one answer.
+pub(crate) const ROWS_MAX: u32 = 1_000;
+
+/// A statement and its parameters.
+pub(crate) type Statement<'a> = (&'static str, &'a [Value]);
 
 /// A page of an export, with what is said of it, is one row.
 const VALUE_BYTES_MAX: usize = 4 << 20;
@@ -75,6 +88,47 @@ impl HostDatabase {
     /// Waits for what is running and closes the database.
     pub async fn close(&self) {
         self.database.close().await;
+    }
+
+    /// Statements in one transaction, durable when this returns; tried again when the store asks for
+    /// it. Gives the first value that one of them returned.
+    ///
+    /// # Errors
+    /// As those of [`Transaction`].
+    pub(crate) async fn change(&self, statements: &[Statement<'_>]) -> Result<Option<Value>> {
+        let mut attempt = 1;
+        loop {
+            match self.try_change(statements).await {
+                Err(Error::Retry(_)) if attempt < ATTEMPTS_MAX => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn try_change(&self, statements: &[Statement<'_>]) -> Result<Option<Value>> {
+        let mut transaction = self.write().await?;
+        let mut returned = None;
+        for (statement, parameters) in statements {
+            let rows = transaction.query(statement, parameters).await?;
+            returned = returned.or(rows.values.into_iter().next());
+        }
+        transaction.commit().await?;
+        Ok(returned)
+    }
+
+    /// The rows of a statement, and whether there are more than one answer may have.
+    ///
+    /// # Errors
+    /// As those of [`Transaction`], and [`Error::Unavailable`] when a row has another form.
+    pub(crate) async fn rows<T: DeserializeOwned>(
+        &self,
+        (statement, parameters): Statement<'_>,
+    ) -> Result<(Vec<T>, bool)> {
+        let mut snapshot = self.read().await?;
+        let page = snapshot.query_json(statement, parameters, ROWS_MAX).await?;
+        let rows = serde_json::from_slice(&page.items)
+            .map_err(|error| Error::Unavailable(format!("the host's database: {error}")))?;
+        Ok((rows, page.more))
     }
 
     async fn begin(&self, mode: Mode) -> Result<Box<dyn Transaction>> {

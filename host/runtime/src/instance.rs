@@ -222,6 +222,7 @@ fn fault(store: &mut Store<Guest>, error: &wasmtime::Error) -> Fault {
             Stop::HostCalls => Fault::HostCalls(limits.host_calls_max),
             Stop::Store(error) => Fault::Store(error.clone()),
             Stop::Application(reason) => Fault::Application(reason.clone()),
+            Stop::Revoked(right) => Fault::Revoked(right.clone()),
             Stop::Describing(_) | Stop::Random(..) => Fault::Trap(stop.to_string()),
         };
     }

@@ -10,6 +10,7 @@
 //!   [`Generation`] by way of `compiler`, `cache`, `inspect`, `description`, `routes`, `openapi`,
 //!   `settings`.
 //! - `lifecycle` changes what serves: install, upgrade, rollback, and what follows.
+//! - `audit` is the log of decisions; `rights` are revoked and given back while plugins serve.
 //! - `generation` is the way of an invocation: `admission` → `instance` → the guest → commit;
 //!   `work` is what the kinds of invocation have in common: `request` (with `answer`, `redirect` and
 //!   `idempotency`), `subject_data` and `health`. `detached` lets a call outlive its caller.
@@ -24,6 +25,7 @@
 
 mod admission;
 mod answer;
+mod audit;
 mod cache;
 mod clock;
 mod compiler;
@@ -58,6 +60,7 @@ mod options;
 mod quarantine;
 mod redirect;
 mod request;
+mod rights;
 mod routes;
 mod runtime;
 mod settings;
@@ -70,6 +73,7 @@ mod usage;
 mod wasi;
 mod work;
 
+pub use audit::{Audit, AuditEntry, Decision, Verified};
 pub use caplet_abi::interfaces::{self, Right};
 pub use caplet_abi::{
     Access, Asset, Description, Migration, Permission, Phase, Route, Transaction,
@@ -98,6 +102,7 @@ pub use load::{LoadError, Prepared, Step};
 pub use options::{Options, PluginOptions};
 pub use prometheus;
 pub use quarantine::Quarantined;
+pub use rights::{Revocation, RightError};
 pub use routes::{Matched, RouteId, RouteMatch};
 pub use runtime::{Error, Runtime, Table};
 pub use subject_data::{

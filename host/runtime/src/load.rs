@@ -29,6 +29,7 @@ use crate::log::LogGate;
 use crate::options::PluginOptions;
 use crate::quarantine::Quarantine;
 use crate::redirect::Redirects;
+use crate::rights::Revoked;
 use crate::runtime::Inner;
 use crate::settings::Settings;
 use crate::subject_data::{self, Holding};
@@ -402,9 +403,20 @@ impl Inner {
             memory: shared.memory,
             log: shared.log,
             metrics: shared.metrics,
+            revoked: self.revoked(plugin),
             share: shared.share,
             slow_call: self.slow_call,
         })
+    }
+
+    /// The rights that are revoked of a plugin, whether it is loaded or not.
+    pub(crate) fn revoked(&self, plugin: &str) -> Arc<Revoked> {
+        let mut all = self.revoked.lock();
+        let new = || {
+            let denials = self.metrics.denials(plugin);
+            Arc::new(Revoked::new(plugin.into(), self.audit.clone(), denials))
+        };
+        all.entry(plugin.to_owned()).or_insert_with(new).clone()
     }
 
     fn quarantine(&self, plugin: &str, limits: &Limits) -> Arc<Quarantine> {

@@ -19,6 +19,7 @@ pub(crate) struct Metrics {
     seconds: HistogramVec,
     cpu_seconds: CounterVec,
     limit_hits: IntCounterVec,
+    denials: IntCounterVec,
     faults: IntCounterVec,
     slow_calls: IntCounterVec,
     sql_statements: IntCounterVec,
@@ -65,6 +66,11 @@ impl Metrics {
                 "caplet_invocations_total",
                 "Invocations by outcome.",
                 &["plugin", "outcome"],
+            )?,
+            denials: counters(
+                "caplet_denials_total",
+                "Calls of host functions whose right was revoked.",
+                &["plugin", "right"],
             )?,
             limit_hits: counters(
                 "caplet_limit_hits_total",
@@ -151,6 +157,10 @@ impl Metrics {
         set(&self.quarantined, u64::from(observed.is_quarantined));
     }
 
+    pub(crate) fn denials(&self, plugin: &str) -> Denials {
+        Denials { plugin: plugin.to_owned(), counters: self.denials.clone() }
+    }
+
     pub(crate) fn limit_hit(&self, plugin: &str, limit: &str) {
         self.limit_hits.with_label_values(&[plugin, limit]).inc();
     }
@@ -171,6 +181,18 @@ fn registered<C: Collector + Clone + 'static>(
 ) -> Result<C, prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
+}
+
+/// How often a plugin was denied a right.
+pub(crate) struct Denials {
+    plugin: String,
+    counters: IntCounterVec,
+}
+
+impl Denials {
+    pub(crate) fn count(&self, right: &str) {
+        self.counters.with_label_values(&[self.plugin.as_str(), right]).inc();
+    }
 }
 
 /// One plugin's counters, looked up once.

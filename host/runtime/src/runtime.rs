@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::compiler::{Compiler, Processes};
@@ -32,6 +33,7 @@ use crate::limits::Limits;
 use crate::load::{self, LoadError, Prepared, Shared};
 use crate::metrics::{Metrics, Observed};
 use crate::options::{Options, PluginOptions};
+use crate::rights::Revoked;
 
 /// Why a runtime could not be started. `Display` names the place and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +112,7 @@ pub(crate) struct Inner {
     pub(crate) compiling: Processes,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) database: HostDatabase,
+    pub(crate) audit: Audit,
     pub(crate) limits: Limits,
     pub(crate) plugins: BTreeMap<String, PluginOptions>,
     pub(crate) taken_names: BTreeMap<String, String>,
@@ -119,6 +122,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) processors: Arc<Processors>,
     pub(crate) shared: Mutex<HashMap<String, Shared>>,
+    pub(crate) revoked: Mutex<HashMap<String, Arc<Revoked>>>,
     pub(crate) in_flight: InFlight,
     table: ArcSwap<Table>,
     pub(crate) lifecycle: Lifecycle,
@@ -162,6 +166,7 @@ impl Options {
                 compiler: self.compiler,
                 compiling: Processes::new(),
                 store: self.store,
+                audit: Audit::new(database.clone(), self.clock.clone()),
                 database,
                 limits: self.limits,
                 plugins: self.plugins,
@@ -173,6 +178,7 @@ impl Options {
                 processors: Processors::start()
                     .map_err(|error| Error::Engine(error.to_string()))?,
                 shared: Mutex::default(),
+                revoked: Mutex::default(),
                 in_flight: InFlight::new(),
                 table: ArcSwap::default(),
                 lifecycle,
@@ -181,6 +187,7 @@ impl Options {
         };
         runtime.trim_idle_instances();
         runtime.record_statements();
+        runtime.revoke_again().await?;
         Ok(runtime)
     }
 }

@@ -13,6 +13,9 @@ impl Host for Guest {
         fields: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
         self.enter()?;
+        if self.is_denied("log") {
+            return Ok(());
+        }
         if self.invocation.log_bytes >= self.context.limits.log_bytes_max {
             self.context.log.refuse();
             return Ok(());

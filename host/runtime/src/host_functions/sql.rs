@@ -60,6 +60,9 @@ impl Guest {
         run: impl for<'a> FnOnce(&'a mut dyn Transaction, &'a str, &'a [store::Value]) -> Running<'a, T>,
     ) -> Outcome<U> {
         self.enter()?;
+        if self.is_denied("sql") {
+            return Ok(Err(Error::Denied("the right to `sql` was revoked".to_owned())));
+        }
         if let Err(error) = self.ensure_transaction().await? {
             return Ok(Err(error));
         }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
+use crate::audit::Decision;
 use crate::lifecycle::difference::Difference;
 use crate::lifecycle::history::{GenerationRecord, PluginRecord};
-use crate::lifecycle::operation::Operation;
+use crate::lifecycle::operation::{Operation, Outcome};
 use crate::load::{LoadError, Step};
 use crate::runtime::Runtime;
 use crate::{Digest, Generation};
@@ -110,6 +113,7 @@ impl Runtime {
                 Err(Step::Compare.failed(None, vec![reason]))
             });
             runtime.inner.metrics.loaded(outcome.is_ok());
+            runtime.inner.audit.note(decision(&going_on, &outcome)).await;
             // A change that took effect has said so itself: something may follow it.
             if going_on.progress().outcome.is_none() {
                 going_on.has(outcome, false);
@@ -186,6 +190,25 @@ impl Runtime {
     pub async fn history(&self, plugin: &str) -> caplet_store::Result<Vec<GenerationRecord>> {
         self.inner.lifecycle.ledger.generations(plugin).await
     }
+}
+
+/// What came of an operation, for the log of decisions.
+pub(super) fn decision(operation: &Operation, outcome: &Result<Outcome, LoadError>) -> Decision {
+    let plugin = operation.progress().plugin.unwrap_or_default();
+    let (came_to, more) = match outcome {
+        Ok(Outcome::Serving(number)) => ("serving", json!({ "generation": number })),
+        Ok(Outcome::Ready(number)) => ("ready", json!({ "generation": number })),
+        Ok(Outcome::Unchanged) => ("unchanged", json!({})),
+        Ok(Outcome::Planned(_)) => ("planned", json!({})),
+        Ok(Outcome::Stopped) => ("stopped", json!({})),
+        Ok(Outcome::Waiting(differences)) => {
+            ("waiting", json!({ "reason": reason_to_wait(differences) }))
+        }
+        Err(error) => ("refused", json!({ "step": error.step.name(), "reasons": error.reasons })),
+    };
+    let detail = json!({ "operation": operation.id(), "outcome": came_to, "more": more });
+    let actor = operation.by().to_owned();
+    Decision { actor, plugin, action: operation.change(), detail, request: String::new() }
 }
 
 /// What waits for approval, in one line.

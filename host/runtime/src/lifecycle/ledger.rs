@@ -7,20 +7,13 @@
 use std::sync::Arc;
 
 use caplet_store::{Error, Result, Value};
-use serde::de::DeserializeOwned;
 
 use crate::clock::Clock;
-use crate::host_database::HostDatabase;
+use crate::host_database::{HostDatabase, Statement};
 use crate::lifecycle::history::{GenerationRecord, NewGeneration, PluginRecord, State};
 
 /// Generations of one plugin that are kept. Older ones that do not serve are forgotten.
 const KEPT_MAX: u32 = 50;
-
-/// How often a change is tried that the store rolls back for reasons of its own.
-const ATTEMPTS_MAX: u32 = 5;
-
-/// The most rows in one answer.
-const ROWS_MAX: u32 = 1_000;
 
 const PLUGINS: &str = "SELECT name, generation, state, file, file_digest FROM plugins \
     WHERE name > $1 ORDER BY name";
@@ -85,9 +78,6 @@ pub(crate) struct Ledger {
     clock: Arc<dyn Clock>,
 }
 
-/// A statement and its parameters.
-type Statement<'a> = (&'static str, &'a [Value]);
-
 /// Where a component came from: a file in the plugin folder, or elsewhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Source {
@@ -107,7 +97,7 @@ impl Ledger {
         let mut plugins: Vec<PluginRecord> = Vec::new();
         loop {
             let after = plugins.last().map(|last| last.name.clone()).unwrap_or_default();
-            let (page, more) = self.page(PLUGINS, &[text(&after)]).await?;
+            let (page, more) = self.database.rows((PLUGINS, &[text(&after)])).await?;
             plugins.extend(page);
             if !more {
                 return Ok(plugins);
@@ -117,13 +107,13 @@ impl Ledger {
 
     /// One plugin, if it was ever installed.
     pub(crate) async fn plugin(&self, plugin: &str) -> Result<Option<PluginRecord>> {
-        let (page, _) = self.page(PLUGIN, &[text(plugin)]).await?;
+        let (page, _) = self.database.rows((PLUGIN, &[text(plugin)])).await?;
         Ok(page.into_iter().next())
     }
 
     /// The generations of a plugin that are known, the newest first.
     pub(crate) async fn generations(&self, plugin: &str) -> Result<Vec<GenerationRecord>> {
-        Ok(self.page(GENERATIONS, &[text(plugin)]).await?.0)
+        Ok(self.database.rows((GENERATIONS, &[text(plugin)])).await?.0)
     }
 
     /// The digests of all generations that are known.
@@ -131,7 +121,8 @@ impl Ledger {
         let mut digests: Vec<String> = Vec::new();
         loop {
             let after = digests.last().cloned().unwrap_or_default();
-            let (page, more): (Vec<DigestRow>, bool) = self.page(DIGESTS, &[text(&after)]).await?;
+            let (page, more): (Vec<DigestRow>, bool) =
+                self.database.rows((DIGESTS, &[text(&after)])).await?;
             digests.extend(page.into_iter().map(|row| row.digest));
             if !more {
                 return Ok(digests);
@@ -159,7 +150,7 @@ impl Ledger {
             self.now(),
         ];
         let kept = [text(plugin), Value::Integer(i64::from(KEPT_MAX))];
-        let returned = self.write(&[(INSERT, &parameters), (PRUNE, &kept)]).await?;
+        let returned = self.database.change(&[(INSERT, &parameters), (PRUNE, &kept)]).await?;
         match returned {
             Some(Value::Integer(number)) => Ok(u32::try_from(number).unwrap_or(u32::MAX)),
             _ => Err(Error::Unavailable("the host's database gave no number".to_owned())),
@@ -170,7 +161,7 @@ impl Ledger {
     pub(crate) async fn refuse(&self, plugin: &str, number: u32, reason: &str) -> Result<()> {
         let state = text(State::Refused.name());
         let parameters = [text(plugin), number_of(number), state, text(reason), self.now()];
-        self.write(&[(END, &parameters)]).await.map(drop)
+        self.database.change(&[(END, &parameters)]).await.map(drop)
     }
 
     /// Makes a generation the one that serves, and ends the one that did, all at once. `ended` is what
@@ -189,25 +180,25 @@ impl Ledger {
         let place = [plugin, number, text(state), text(&source.file), text(&source.digest)];
         let changes: [Statement<'_>; 4] =
             [(SUPERSEDE, &superseded), (ACTIVATE, &at), (OUTDATE, &at), (POINT, &place)];
-        self.write(&changes).await.map(drop)
+        self.database.change(&changes).await.map(drop)
     }
 
     /// Enables, disables or removes a plugin.
     pub(crate) async fn set_state(&self, plugin: &str, state: &str) -> Result<()> {
         let parameters = [text(plugin), text(state)];
-        self.write(&[(SET_STATE, &parameters)]).await.map(drop)
+        self.database.change(&[(SET_STATE, &parameters)]).await.map(drop)
     }
 
     /// Notes what was read last in the file that a plugin follows.
     pub(crate) async fn set_source(&self, plugin: &str, source: &Source) -> Result<()> {
         let parameters = [text(plugin), text(&source.file), text(&source.digest)];
-        self.write(&[(SET_FILE, &parameters)]).await.map(drop)
+        self.database.change(&[(SET_FILE, &parameters)]).await.map(drop)
     }
 
     /// Notes that the old shape of the data was given up for a generation.
     pub(crate) async fn contracted(&self, plugin: &str, number: u32) -> Result<()> {
         let parameters = [text(plugin), number_of(number), self.now()];
-        self.write(&[(CONTRACTED, &parameters)]).await.map(drop)
+        self.database.change(&[(CONTRACTED, &parameters)]).await.map(drop)
     }
 
     /// Keeps the texts of the statements that a generation ran, and forgets those of others.
@@ -220,55 +211,20 @@ impl Ledger {
         let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
         let of = [text(plugin), number_of(number)];
         let kept = [&of[..], &[text(&serde_json::Value::from(texts).to_string())]].concat();
-        self.write(&[(KEEP_STATEMENTS, &kept), (FORGET_STATEMENTS, &of)]).await.map(drop)
+        self.database.change(&[(KEEP_STATEMENTS, &kept), (FORGET_STATEMENTS, &of)]).await.map(drop)
     }
 
     /// The texts of the statements that a generation ran before the host ended.
     pub(crate) async fn statements(&self, plugin: &str, number: u32) -> Result<Vec<String>> {
         let (rows, _): (Vec<StatementsRow>, bool) =
-            self.page(STATEMENTS, &[text(plugin), number_of(number)]).await?;
+            self.database.rows((STATEMENTS, &[text(plugin), number_of(number)])).await?;
         Ok(rows.into_iter().next().map(|row| row.texts).unwrap_or_default())
     }
 
     /// Ends what was being prepared when the host ended.
     pub(crate) async fn end_unfinished(&self) -> Result<()> {
         let parameters = [self.now()];
-        self.write(&[(UNFINISHED, &parameters)]).await.map(drop)
-    }
-
-    async fn page<T: DeserializeOwned>(
-        &self,
-        statement: &str,
-        parameters: &[Value],
-    ) -> Result<(Vec<T>, bool)> {
-        let mut snapshot = self.database.read().await?;
-        let page = snapshot.query_json(statement, parameters, ROWS_MAX).await?;
-        let rows = serde_json::from_slice(&page.items)
-            .map_err(|error| Error::Unavailable(format!("the host's database: {error}")))?;
-        Ok((rows, page.more))
-    }
-
-    /// One change in a transaction of its own, durable when this returns. Gives what the first statement
-    /// returned, if it returns something.
-    async fn write(&self, statements: &[Statement<'_>]) -> Result<Option<Value>> {
-        let mut attempt = 1;
-        loop {
-            match self.try_write(statements).await {
-                Err(Error::Retry(_)) if attempt < ATTEMPTS_MAX => attempt += 1,
-                outcome => return outcome,
-            }
-        }
-    }
-
-    async fn try_write(&self, statements: &[Statement<'_>]) -> Result<Option<Value>> {
-        let mut transaction = self.database.write().await?;
-        let mut returned = None;
-        for (statement, parameters) in statements {
-            let rows = transaction.query(statement, parameters).await?;
-            returned = returned.or(rows.values.into_iter().next());
-        }
-        transaction.commit().await?;
-        Ok(returned)
+        self.database.change(&[(UNFINISHED, &parameters)]).await.map(drop)
     }
 
     fn now(&self) -> Value {

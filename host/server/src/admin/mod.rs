@@ -1,14 +1,16 @@
 //! The admin API below `/admin/api`: what operators, the command line and consoles see and do. Every
 //! request needs the permission [`PERMISSION`]. An area of it is a module with its routes and handlers
-//! ([`components`], [`keys`], [`operations`], [`plugins`], [`services`], [`subjects`]); what the areas share is here: the check of the
+//! ([`audit`], [`components`], [`keys`], [`operations`], [`plugins`], [`rights`], [`services`], [`subjects`]); what the areas share is here: the check of the
 //! caller, the reading of bodies, errors as problem documents, and the OpenAPI document that is made
 //! from the handlers.
 
+mod audit;
 mod components;
 mod keys;
 mod operations;
 mod plugins;
 mod reject;
+mod rights;
 mod services;
 mod subjects;
 
@@ -63,10 +65,12 @@ impl Admin {
     /// `host` is the host that the routes are about.
     pub(crate) fn new(host: Weak<Shared>) -> Self {
         let routes = OpenApiRouter::new()
+            .merge(audit::routes())
             .merge(components::routes())
             .merge(keys::routes())
             .merge(operations::routes())
             .merge(plugins::routes())
+            .merge(rights::routes())
             .merge(services::routes())
             .merge(subjects::routes());
         let (router, document) = OpenApiRouter::new().nest(PREFIX, routes).split_for_parts();
@@ -130,4 +134,9 @@ fn time(unix_ms: u64) -> String {
     let unix_ms = i64::try_from(unix_ms).unwrap_or(i64::MAX);
     let time = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::MAX);
     time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+fn not_read(error: &caplet_store::Error) -> Problem {
+    tracing::error!(%error, "the host's own database cannot be used");
+    Problem::storage_unavailable()
 }

@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::operations::{self, Operation};
-use super::{Json, Named, State, time};
+use super::{Json, Named, State, not_read, time};
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
@@ -297,11 +297,6 @@ fn of_record(record: GenerationRecord) -> GenerationOfPlugin {
         served_at: record.served_ms.map(time),
         ended_at: record.ended_ms.map(time),
     }
-}
-
-fn not_read(error: &caplet_store::Error) -> Problem {
-    tracing::error!(%error, "what is known of the plugins cannot be read");
-    Problem::storage_unavailable()
 }
 
 /// End the quarantine of a plugin, with effect at once.
