@@ -11,6 +11,7 @@ mod limits;
 mod loading;
 mod quarantine;
 mod rig;
+mod rights;
 mod sandbox;
 mod subjects;
 mod transactions;
