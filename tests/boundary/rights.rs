@@ -34,9 +34,10 @@ async fn a_revoked_right_is_denied_at_once_and_given_back_at_once() {
 
 #[tokio::test]
 async fn a_function_that_cannot_say_no_ends_the_call() {
-    let rig = Rig::with("sleep").await;
-    rig.runtime.revoke("sleep", "clock", "ada").await.unwrap();
-    let ended = rig.get("/0").await.unwrap_err();
+    let rig = Rig::with("echo").await;
+    rig.get("/clock").await.unwrap();
+    rig.runtime.revoke("echo", "clock", "ada").await.unwrap();
+    let ended = rig.get("/clock").await.unwrap_err();
     assert_eq!(ended, Fault::Revoked("clock".to_owned()));
 }
 
