@@ -17,6 +17,10 @@ use super::{
 /// How long a change may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long one question may wait for news, in milliseconds. It waits so long also when the news came
+/// before the question, and that time would count as the change's.
+const WAIT_MS: u32 = 10;
+
 /// Between two looks at the version, where a host is changed through its folder.
 const LOOK_TIME: Duration = Duration::from_millis(2);
 
@@ -72,7 +76,7 @@ impl<'a> Operator<'a> {
         let id = begun["id"].as_str().with_context(|| format!("{path}: {status}: {begun}"))?;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            let (_, operation) = self.get(&format!("/operations/{id}?wait_ms=1000")).await?;
+            let (_, operation) = self.get(&format!("/operations/{id}?wait_ms={WAIT_MS}")).await?;
             match operation["outcome"].as_str() {
                 None => {}
                 Some("serving") => return Ok(()),

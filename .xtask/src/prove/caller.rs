@@ -63,6 +63,8 @@ pub enum Outcome {
     Wrong(String),
     /// Its answer says two versions.
     Mixed(String),
+    /// It was not sent: nobody took the connection.
+    Unreached(String),
     /// It was not answered.
     Dropped(String),
 }
@@ -119,14 +121,21 @@ impl Caller {
     ) -> Outcome {
         let client = if number % 2 == 1 { &self.http2 } else { &self.http1 };
         let asking = async {
-            let answer = client.request(request).await.map_err(|error| chain(&error))?;
+            let answer = client.request(request).await.map_err(|error| {
+                let reason = chain(&error);
+                if error.is_connect() {
+                    Outcome::Unreached(reason)
+                } else {
+                    Outcome::Dropped(reason)
+                }
+            })?;
             let (head, body) = answer.into_parts();
-            let body = body.collect().await.map_err(|error| chain(&error))?;
+            let body = body.collect().await.map_err(|error| Outcome::Dropped(chain(&error)))?;
             Ok(Answer(Response::from_parts(head, body.to_bytes())))
         };
         match tokio::time::timeout(PATIENCE, asking).await {
             Ok(Ok(answer)) => judge(answer),
-            Ok(Err(reason)) => Outcome::Dropped(reason),
+            Ok(Err(outcome)) => outcome,
             Err(_) => Outcome::Dropped(format!("no answer within {PATIENCE:?}")),
         }
     }
@@ -213,6 +222,7 @@ impl fmt::Display for Outcome {
             Self::Error(status, text) => write!(formatter, "{status}: {text}"),
             Self::Wrong(text) => write!(formatter, "a wrong answer: {text}"),
             Self::Mixed(text) => write!(formatter, "two versions in one answer: {text}"),
+            Self::Unreached(reason) => write!(formatter, "no connection: {reason}"),
             Self::Dropped(reason) => write!(formatter, "no answer: {reason}"),
         }
     }

@@ -100,8 +100,8 @@ async fn terminate(plan: &Plan<'_>, rounds: u32) -> Result<Row> {
         }
         let samples = load.end().await?;
         answered += samples.iter().filter(|it| matches!(it.outcome, Outcome::Good(_))).count();
-        // A host that is not there any more refuses: that is what a client is told.
-        all.extend(samples.into_iter().filter(|it| !is_connection_refused(&it.outcome)));
+        // A host that is not there any more takes no connections, and nothing was sent to it.
+        all.extend(samples.into_iter().filter(|it| !matches!(it.outcome, Outcome::Unreached(_))));
         println!("stop {} of {rounds}", round + 1);
     }
     let what = format!(
@@ -112,10 +112,6 @@ async fn terminate(plan: &Plan<'_>, rounds: u32) -> Result<Row> {
         .told("answered", number(answered), "")
         .told("from the signal to the end, longest", percentile(&times_ms, 100.0), "ms");
     Ok(Samples(all).judged(row).measured(plan.seed, begun.elapsed()))
-}
-
-fn is_connection_refused(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Dropped(reason) if reason.contains("Connection refused"))
 }
 
 async fn take_over(plan: &Plan<'_>, rounds: u32) -> Result<Row> {

@@ -34,7 +34,10 @@ use clap::ValueEnum;
 use report::Report;
 use row::Row;
 use stage::Stage;
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 /// What `cargo xtask prove` can be told.
 #[derive(Debug, clap::Args)]
@@ -51,6 +54,9 @@ pub struct Options {
     /// Try the program as `cargo build` makes it, and not the released one.
     #[arg(long)]
     dev: bool,
+    /// Try this program of the host, and build none.
+    #[arg(long, value_name = "FILE", conflicts_with = "dev")]
+    program: Option<PathBuf>,
 }
 
 /// What can be tried.
@@ -100,7 +106,7 @@ struct Plan<'a> {
 /// Builds everything, runs the scenarios, and writes `prove/report.html` and `prove/report.json` in
 /// the target directory. Fails when a row does.
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let stage = Stage::build(workspace, !options.dev)?;
+    let stage = Stage::build(workspace, options)?;
     let mut threads = tokio::runtime::Builder::new_multi_thread();
     let runtime = threads.worker_threads(2).enable_all().build().context("cannot start threads")?;
     let mut report = Report::new(options)?;

@@ -43,10 +43,9 @@ pub fn page(report: &Report) -> Markup {
 
 fn machine(report: &Report) -> Markup {
     let machine = &report.machine;
-    let build = if report.is_release { "released build" } else { "development build" };
     html! {
         p.soft {
-            (machine.date) ", revision " code { (machine.revision) } ", " (build) ", seed "
+            (machine.date) ", revision " code { (machine.revision) } ", " (report.build) ", seed "
             (report.seed) ", " (report.minutes) " minutes. " (machine.n_processors) " × "
             (machine.processor) ", " (machine.memory_kib / 1_048_576) " GiB, Linux " (machine.kernel)
             ". The load came from the same machine."

@@ -13,7 +13,7 @@ use super::{
 /// The size of the drawing, in units of its own; the page scales it.
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 260.0;
-const LEFT: f64 = 52.0;
+const LEFT: f64 = 68.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 34.0;

@@ -14,17 +14,21 @@ pub struct Report {
     pub machine: Machine,
     pub minutes: u32,
     pub seed: u64,
-    /// Whether the program was built as it is released.
-    pub is_release: bool,
+    /// How the program was built, or where it was taken from.
+    pub build: String,
     pub rows: Vec<Row>,
 }
 
 impl Report {
     /// An empty report of this machine.
     pub fn new(options: &Options) -> Result<Self> {
-        let Options { minutes, seed, dev, .. } = *options;
-        let machine = Machine::this()?;
-        Ok(Self { machine, minutes, seed, is_release: !dev, rows: Vec::new() })
+        let build = match &options.program {
+            Some(program) => program.display().to_string(),
+            None if options.dev => "development build".to_owned(),
+            None => "released build".to_owned(),
+        };
+        let Options { minutes, seed, .. } = *options;
+        Ok(Self { machine: Machine::this()?, minutes, seed, build, rows: Vec::new() })
     }
 
     /// Adds a row, and prints it.

@@ -51,6 +51,7 @@ impl Samples {
             }
         });
         let row = row
+            .none("no connection", self.count(|it| matches!(it, Outcome::Unreached(_))))
             .none("dropped", self.count(|it| matches!(it, Outcome::Dropped(_))))
             .none("answers from 500 on", self.count(|it| matches!(it, Outcome::Error(..))))
             .none("refused", self.count(|it| *it == Outcome::Refused))

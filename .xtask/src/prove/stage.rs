@@ -1,6 +1,7 @@
 //! What the scenarios need: the host's program and the guests, built; a folder below the target directory
 //! and so on a real disk; and places in it where hosts run.
 
+use super::Options;
 use crate::{command::program, guests, host_binary, server::Server, tools, workspace::Workspace};
 use anyhow::{Context, Result};
 use std::{
@@ -25,7 +26,7 @@ pub struct Stage {
 
 impl Stage {
     /// Builds what is missing, and empties the folder.
-    pub fn build(workspace: &Workspace, release: bool) -> Result<Self> {
+    pub fn build(workspace: &Workspace, options: &Options) -> Result<Self> {
         tools::ensure_wasm_target()?;
         let folder = workspace.target().join("prove");
         if folder.exists() {
@@ -33,7 +34,12 @@ impl Stage {
         }
         fs::create_dir_all(&folder).context("cannot make the folder of the proofs")?;
         let guests = guests::collect(workspace)?;
-        Ok(Self { folder, guests, caplet: host_binary::build(workspace, release)? })
+        let caplet = match &options.program {
+            Some(program) => fs::canonicalize(program)
+                .with_context(|| format!("cannot find {}", program.display()))?,
+            None => host_binary::build(workspace, !options.dev)?,
+        };
+        Ok(Self { folder, guests, caplet })
     }
 
     /// A place for one host, which is empty.

@@ -23,6 +23,9 @@ const SPACING_MIN: Duration = Duration::from_secs(4);
 /// What counts as around a swap, before and after it.
 const MARGIN: Duration = Duration::from_millis(500);
 
+/// So long before a swap the last answer is looked for with which a pause may begin.
+const BEFORE: Duration = Duration::from_millis(20);
+
 /// The longest time in which nobody may be answered, and how much worse the 99th percentile may be.
 const PAUSE_MS_MAX: f64 = 50.0;
 const P99_RATIO_MAX: f64 = 2.0;
@@ -126,7 +129,7 @@ fn rows(samples: &Samples, swaps: &[Swap], plan: &Plan<'_>) -> Vec<Row> {
     let (p99_around, p99_steady) = (percentile(&around, 99.0), percentile(&steady, 99.0));
     let pauses: Vec<f64> = swaps
         .iter()
-        .map(|swap| samples.pause_ms(swap.begun.saturating_sub(MARGIN), swap.seen + MARGIN))
+        .map(|swap| samples.pause_ms(swap.begun.saturating_sub(BEFORE), swap.seen + MARGIN))
         .collect();
     let wrong: Vec<String> =
         samples.0.iter().filter_map(|sample| wrong_version(sample, swaps)).collect();
