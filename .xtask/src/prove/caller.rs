@@ -208,10 +208,23 @@ fn major(version: &str) -> Option<u8> {
     version.split('.').next()?.parse().ok()
 }
 
+/// Whether the other side took no more requests on the connection, and nothing was wrong with it.
+fn is_goodbye(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_goodbye = |error: &h2::Error| {
+        error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
+    };
+    causes(error).filter_map(|error| error.downcast_ref::<h2::Error>()).any(is_goodbye)
+}
+
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
 /// An error with its causes, which say what happened.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl fmt::Display for Outcome {
