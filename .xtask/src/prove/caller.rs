@@ -121,13 +121,15 @@ impl Caller {
     ) -> Outcome {
         let client = if number % 2 == 1 { &self.http2 } else { &self.http1 };
         let asking = async {
-            let answer = client.request(request).await.map_err(|error| {
-                let reason = chain(&error);
-                if error.is_connect() {
-                    Outcome::Unreached(reason)
-                } else {
-                    Outcome::Dropped(reason)
-                }
+            let answer = match client.request(request.clone()).await {
+                // The host said before that it takes no more on this connection, and has not seen the
+                // request: clients send it again on another one (RFC 9113, section 8.7).
+                Err(error) if is_goodbye(&error) => client.request(request).await,
+                other => other,
+            };
+            let answer = answer.map_err(|error| match error.is_connect() {
+                true => Outcome::Unreached(chain(&error)),
+                false => Outcome::Dropped(chain(&error)),
             })?;
             let (head, body) = answer.into_parts();
             let body = body.collect().await.map_err(|error| Outcome::Dropped(chain(&error)))?;

@@ -46,6 +46,8 @@ pub(crate) struct Activity {
     is_http2: AtomicBool,
     /// The client is to be told that this connection ends.
     is_leaving: AtomicBool,
+    /// It speaks another protocol by now, which ends in its own way.
+    is_upgraded: AtomicBool,
     /// An answer waits for the client to take it; [`crate::stall::Stalling`] has its own deadline
     /// for that.
     pub(crate) writing: AtomicBool,
@@ -91,6 +93,11 @@ impl Activity {
         self.is_http2.load(Ordering::Relaxed)
     }
 
+    /// Whether the host ends it, and not the client or another protocol.
+    pub(crate) fn is_ended_by_host(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed) && !self.is_upgraded.load(Ordering::Relaxed)
+    }
+
     /// From now on answers over HTTP/1 say that the connection ends.
     pub(crate) fn leave(&self) {
         self.is_leaving.store(true, Ordering::Relaxed);
@@ -101,12 +108,11 @@ impl Running {
     /// The answer is made; what is left is to send it.
     pub(crate) fn answered<B>(&mut self, answer: &mut Response<B>) {
         let activity = &self.activity;
-        // An answer that upgrades says something else about the connection, and HTTP/2 has no such
-        // header.
-        if activity.is_leaving.load(Ordering::Relaxed)
-            && !activity.is_http2()
-            && answer.status() != StatusCode::SWITCHING_PROTOCOLS
-        {
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            activity.is_upgraded.store(true, Ordering::Relaxed);
+        }
+        // HTTP/2 has no such header, and an answer that upgrades says something else in it.
+        if activity.is_ended_by_host() && !activity.is_http2() {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         self.end_asking();
