@@ -62,17 +62,12 @@ pub enum Command {
 Examples:
   caplet serve --data ./data --plugins ./plugins
   caplet serve --listen 127.0.0.1:0              # a free port; the line that is printed names it
-  caplet serve --config caplet.toml
   caplet serve --takeover                        # replace the running host; nobody is refused
 
 Drop a .wasm file into the plugin folder and it is loaded; replace it and it is upgraded; remove it
 and its routes are gone. SIGTERM or Ctrl-C ends the host once requests in flight are answered; a
-second one ends it at once.
-
-With --takeover a new program replaces a running one: it checks what it can, takes over the listening
-socket, waits until the running host has answered what it was asked, and serves; connections wait in
-the meantime. When it cannot serve what the running host served, that one serves on. Without a running
-host it just starts. A socket that is passed on by LISTEN_FDS, as systemd does, is served instead of
+second one ends it at once. With --takeover a new program replaces a running one; connections wait in the meantime, and when the
+new one cannot serve, the old one serves on. A socket of LISTEN_FDS (systemd) takes the place of
 the address.")]
     Serve(Serve),
 
