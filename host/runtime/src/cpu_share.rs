@@ -125,7 +125,7 @@ impl Processors {
             let part = capacity / n_active.max(1) as u64 * u64::from(share.percent) / 100;
             // Less than the whole, because many that want all get an equal part each. And less to stay
             // so: else what a plugin is held to would set it free at once.
-            let used_max = if share.is_greedy() { part * 3 / 8 } else { part * 3 / 4 };
+            let used_max = if share.is_greedy() { part / 8 } else { part * 3 / 4 };
             share.set_greedy(n_active > 1 && is_busy && *used > used_max);
         }
     }
