@@ -141,9 +141,7 @@ approval. The new version is watched for a while: one that does worse is rolled 
     Install(Install),
 
     /// Agree to an upgrade that waits.
-    #[command(after_help = "\
-Example:
-  caplet approve comments")]
+    #[command(after_help = "Example:\n  caplet approve comments")]
     Approve(Named),
 
     /// Let an earlier generation of a plugin serve again.
@@ -156,21 +154,15 @@ It is possible until a contract migration has given up the old shape of the data
     Rollback(Rollback),
 
     /// Let a disabled plugin serve again.
-    #[command(after_help = "\
-Example:
-  caplet enable comments")]
+    #[command(after_help = "Example:\n  caplet enable comments")]
     Enable(Named),
 
     /// Take a plugin out of service, also after a restart, until it is enabled.
-    #[command(after_help = "\
-Example:
-  caplet disable comments")]
+    #[command(after_help = "Example:\n  caplet disable comments")]
     Disable(Named),
 
     /// Remove a plugin. Its data and its history stay.
-    #[command(after_help = "\
-Example:
-  caplet remove comments")]
+    #[command(after_help = "Example:\n  caplet remove comments")]
     Remove(Named),
 
     /// List the generations of a plugin: what served when, what was refused, and why.
@@ -181,9 +173,7 @@ Examples:
     History(History),
 
     /// Tell what a plugin may do, in sentences.
-    #[command(after_help = "\
-Example:
-  caplet rights comments")]
+    #[command(after_help = "Example:\n  caplet rights comments")]
     Rights(RightsOptions),
 
     /// Take a right from a plugin, with effect on calls that are running.
