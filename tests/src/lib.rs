@@ -13,7 +13,8 @@ use caplet_server::outbound;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::sync::mpsc;
 
 /// How long anything in these tests may take before it counts as failed.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -83,6 +84,26 @@ impl Place {
         Server::spawn(self, command).await
     }
 
+    /// As [`Self::start`], with the lines that the host writes to its log.
+    pub async fn start_telling(
+        &self,
+        settings: &[(&str, &str)],
+    ) -> (Server, mpsc::UnboundedReceiver<String>) {
+        let mut command = self.command(Command::new(binary()), settings);
+        command.stderr(Stdio::piped());
+        let (line, lines) = mpsc::unbounded_channel();
+        let server = Server::spawn_heard(self, command, |stderr| {
+            let mut read = BufReader::new(stderr).lines();
+            tokio::spawn(async move {
+                // Whoever listens may have heard enough; the host must not wait for that.
+                while let Ok(Some(text)) = read.next_line().await {
+                    let _ = line.send(text);
+                }
+            });
+        });
+        (server.await, lines)
+    }
+
     /// `program` with what every host here is told.
     fn command(&self, mut program: Command, settings: &[(&str, &str)]) -> Command {
         program.arg("serve").args(["--listen", "127.0.0.1:0"]);
@@ -123,8 +144,20 @@ pub struct Server {
 }
 
 impl Server {
-    async fn spawn(place: &Place, mut command: Command) -> Self {
+    async fn spawn(place: &Place, command: Command) -> Self {
+        Self::spawn_heard(place, command, |_stderr| {}).await
+    }
+
+    /// `hear` is given the host's standard error, when that is piped.
+    async fn spawn_heard(
+        place: &Place,
+        mut command: Command,
+        hear: impl FnOnce(ChildStderr),
+    ) -> Self {
         let mut child = command.spawn().expect("the host starts");
+        if let Some(stderr) = child.stderr.take() {
+            hear(stderr);
+        }
         let stdout = child.stdout.take().expect("its output is piped");
         let url = tokio::time::timeout(PATIENCE, listening_url(stdout))
             .await

@@ -9,3 +9,4 @@ mod restart;
 mod subjects;
 mod takeover;
 mod telemetry;
+mod upgrades;

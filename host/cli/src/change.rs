@@ -261,7 +261,8 @@ async fn follow(remote: &Remote, begun: Operation, wait: Wait) -> Result<(), Fai
             if let Some(last) = operation.steps.last() {
                 progress.tell(operation.steps.len(), &last.step);
             }
-            let path = format!("/operations/{}?wait_ms={WAIT_MS}", operation.id);
+            let until = if wait.wait { "settled" } else { "outcome" };
+            let path = format!("/operations/{}?wait_ms={WAIT_MS}&until={until}", operation.id);
             operation = remote.get(&path).await?;
         }
         Ok::<_, Failure>(operation)

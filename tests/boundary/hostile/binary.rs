@@ -27,7 +27,7 @@ pub async fn features_that_are_off() {
 async fn with_worker(cpu_s: u64, memory_bytes: u64) -> Runtime {
     let store = Sqlite::open(sqlite::Options::temporary()).expect("a store in memory");
     let compiler = Compiler::Process {
-        program: caplet_tests::binary().into(),
+        program: caplet_tests::binary(),
         arguments: vec!["compile-worker".into()],
     };
     let limits = Limits {

@@ -107,7 +107,7 @@ pub fn with_features_that_are_off() -> Vec<(&'static str, Vec<u8>)> {
     let body = |code: &[u8]| {
         let code = sized(&[&[0][..], code, &[END]].concat());
         around(&[
-            section(TYPES, &list(&[procedure.clone()])),
+            section(TYPES, &list(std::slice::from_ref(&procedure))),
             section(FUNCTIONS, &list(&[number(0)])),
             section(CODE, &list(&[code])),
         ])
@@ -120,7 +120,7 @@ pub fn with_features_that_are_off() -> Vec<(&'static str, Vec<u8>)> {
         (
             "exceptions",
             around(&[
-                section(TYPES, &list(&[procedure.clone()])),
+                section(TYPES, &list(std::slice::from_ref(&procedure))),
                 section(TAGS, &list(&[vec![0, 0]])),
             ]),
         ),

@@ -83,6 +83,20 @@ struct Wait {
     #[serde(default)]
     #[param(maximum = 20_000)]
     wait_ms: u64,
+    /// What to wait for: `outcome`, until requests see the change or never will, or `settled`, until
+    /// all that follows is done too. A step that begins or ends is answered before.
+    #[serde(default)]
+    #[param(value_type = String)]
+    until: Until,
+}
+
+/// What to wait for.
+#[derive(Deserialize, Clone, Copy, Default, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum Until {
+    #[default]
+    Outcome,
+    Settled,
 }
 
 /// Tell how far a change is. Changes are remembered as long as the host runs, the last 200.
@@ -94,12 +108,15 @@ async fn read_operation(
     wait: Result<Query<Wait>, QueryRejection>,
 ) -> Result<Json<Operation>, Problem> {
     let malformed = |text: String| Problem::malformed("query-malformed", text);
-    let Query(Wait { wait_ms }) = wait.map_err(|error| malformed(error.body_text()))?;
+    let Query(Wait { wait_ms, until }) = wait.map_err(|error| malformed(error.body_text()))?;
     if wait_ms > WAIT_MS_MAX {
         return Err(malformed(format!("`wait_ms` must be at most {WAIT_MS_MAX}.")));
     }
     let operation = state.host()?.runtime.operation(&id).ok_or_else(Problem::not_found)?;
-    operation.changed(Duration::from_millis(wait_ms)).await;
+    let is_there = until == Until::Outcome && operation.progress().outcome.is_some();
+    if !is_there {
+        operation.changed(Duration::from_millis(wait_ms)).await;
+    }
     Ok(Json(shown(&operation)))
 }
 
