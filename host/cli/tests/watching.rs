@@ -116,10 +116,17 @@ fn the_log_is_text_when_it_is_asked_for_and_coloured_only_then() {
 fn a_slow_call_is_told_with_where_its_time_went() {
     let place = tempfile::tempdir().unwrap();
     let server = Server::start(place.path(), &[("CAPLET_LOG__SLOW_CALL_MS", "1")]);
-    // One of many is slow enough: each waits for the disk.
-    for number in 0..200 {
-        server.ask("POST", &format!("/api/ledger/entries/{number}"));
-    }
+    // One of many is slow enough: all wait for the disk, and for each other.
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let server = &server;
+            scope.spawn(move || {
+                for number in 0..100 {
+                    server.ask("POST", &format!("/api/ledger/entries/{writer}-{number}"));
+                }
+            });
+        }
+    });
     let line: Value = serde_json::from_str(&server.line("a slow call")).unwrap();
     assert_eq!((&line["target"], &line["level"]), (&"caplet::slow".into(), &"WARN".into()));
     assert_eq!((&line["plugin"], &line["operation"]), (&"ledger".into(), &"add".into()));
