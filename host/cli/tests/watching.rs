@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Server {
     child: Child,
     address: String,
-    log: Receiver<String>,
+    log: Mutex<Receiver<String>>,
 }
 
 impl Server {
@@ -41,7 +42,7 @@ impl Server {
                 let _ = sender.send(line);
             }
         });
-        let server = Self { child, address: address.to_owned(), log };
+        let server = Self { child, address: address.to_owned(), log: Mutex::new(log) };
         while !server.ask("GET", "/readyz").starts_with("HTTP/1.1 200 ") {
             std::thread::yield_now();
         }
@@ -60,7 +61,7 @@ impl Server {
     /// The next line of the log with these words.
     fn line(&self, words: &str) -> String {
         loop {
-            let line = self.log.recv_timeout(PATIENCE).expect("the line comes");
+            let line = self.log.lock().unwrap().recv_timeout(PATIENCE).expect("the line comes");
             if line.contains(words) {
                 return line;
             }
