@@ -69,6 +69,7 @@ async fn serve(
     progress: Progress,
 ) -> Result<bool, Failure> {
     let mut progress = Some(progress);
+    let mut is_resumed = false;
     if let Some(predecessor) = &mut predecessor {
         replace(predecessor, stop).await?;
         Term::wait_until_free(&settings).await?;
@@ -78,8 +79,9 @@ async fn serve(
         if let Some(exporter) = exporter {
             exporter.attach(term.host())?;
         }
-        // Who waits in the queue of a socket that was passed on is to find what was there before.
-        if predecessor.is_some() || listener.is_shared() {
+        // Who waits in the queue of a socket that was passed on, or served before, is to find what was
+        // there before.
+        if predecessor.is_some() || listener.is_shared() || is_resumed {
             term.host().ready().await;
         }
         if let Some(predecessor) = predecessor.take() {
@@ -98,6 +100,7 @@ async fn serve(
             End::NotReplaced(kept) => {
                 tracing::error!("the new host ended before it served; this one serves on");
                 listener = kept;
+                is_resumed = true;
                 Term::wait_until_free(&settings).await?;
             }
         }

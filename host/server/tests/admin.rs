@@ -74,7 +74,7 @@ async fn fails_with_problem_documents() {
         host.user("ada").permission("caplet.admin").delete("/admin/api/plugins").send().await;
     let method = method.expect_status(405);
     assert_eq!(method.json()["code"], "method-not-allowed");
-    assert_eq!(method.header("allow"), Some("GET,HEAD"));
+    assert_eq!(method.header("allow"), Some("GET,HEAD,POST"));
 }
 
 #[tokio::test]
