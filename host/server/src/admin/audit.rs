@@ -65,7 +65,8 @@ struct Verification {
 struct Page {
     /// The number of the last entry that is known.
     #[serde(default)]
-    after: u64,
+    #[param(minimum = 0)]
+    after: i64,
 }
 
 /// List what was decided about plugins and their rights.
