@@ -75,9 +75,9 @@ async fn list_decisions(
     Extracted(state): Extracted<State>,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Decisions>, Problem> {
-    let malformed =
-        |error: QueryRejection| Problem::malformed("query-malformed", error.body_text());
-    let Query(Page { after }) = page.map_err(malformed)?;
+    let malformed = |text: String| Problem::malformed("query-malformed", text);
+    let Query(Page { after }) = page.map_err(|error| malformed(error.body_text()))?;
+    let after = u64::try_from(after).map_err(|_| malformed("`after` is below 0.".to_owned()))?;
     let page = state.host()?.runtime.audit().page(after).await;
     let (entries, more) = page.map_err(|error| super::not_read(&error))?;
     let next_after = entries.last().filter(|_| more).map(|last| last.number);
