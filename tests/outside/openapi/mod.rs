@@ -24,8 +24,10 @@ const SCOPES: [&str; 6] = [
 const EXAMPLES_MAX: &str = "12";
 const SEARCH_S_MAX: &str = "120";
 
-/// What would take away the plugins that are looked at, or what they may do.
-const LEFT_OUT: [&str; 5] = [
+/// What would take away the plugins that are looked at, or what they may do; and components, which
+/// nobody makes up.
+const LEFT_OUT: [&str; 6] = [
+    "admin.bring_component",
     "admin.disable_plugin",
     "admin.remove_plugin",
     "admin.revoke_right",
