@@ -27,11 +27,11 @@ pub fn run(workspace: &Workspace, filters: &[String]) -> Result<()> {
     }
     step("guests", || guests::collect(workspace))?;
     step("host", || host_binary::build(workspace, false))?;
-    let tools = outside_tools(workspace)?;
-    step("tests", || nextest(workspace, filters, &tools))?;
     if filters.is_empty() {
         step("documentation tests", || documentation_tests(workspace))?;
     }
+    let tools = outside_tools(workspace)?;
+    step("tests", || nextest(workspace, filters, &tools))?;
     println!("All is well, after {}.", seconds(begin.elapsed()));
     Ok(())
 }

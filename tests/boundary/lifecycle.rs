@@ -189,6 +189,22 @@ async fn a_version_that_fails_is_rolled_back_once_by_the_host() {
 }
 
 #[tokio::test]
+async fn a_version_that_was_brought_back_stays_however_badly_it_does() {
+    let rig = serving(UpgradeOptions { watch_ms: 60_000, drain_ms_max: 2_000 }).await;
+    rig.runtime.begin(agreed(install("upgrade-trapping"))).outcome().await.unwrap();
+    rig.runtime.begin(agreed(rollback(None))).outcome().await.unwrap();
+    let back = rig.runtime.begin(agreed(rollback(Some(2))));
+    back.outcome().await.unwrap();
+    // Nobody watches it any more, long before the time to watch is over.
+    assert_eq!(settled(&back).await, None);
+    for _ in 0..30 {
+        rig.get("/version").await.expect_err("it traps");
+    }
+    assert_eq!(states(&rig).await.last(), Some(&GenerationState::Active));
+    assert_eq!(rig.generation().number(), 4);
+}
+
+#[tokio::test]
 async fn two_changes_of_one_plugin_do_not_cross() {
     let rig = serving(hasty()).await;
     let both =

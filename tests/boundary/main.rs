@@ -5,6 +5,7 @@
 mod answers;
 mod application;
 mod containment;
+mod folder;
 mod hostile;
 mod lifecycle;
 mod limits;

@@ -41,7 +41,11 @@ async fn a_host_killed_at_any_step_serves_one_whole_version() {
 
 async fn kill_at(step: &str, versions: &[&str], delay: Duration) {
     let place = Place::new();
-    let settings = [("CAPLET_UPGRADE__WATCH_MS", "100"), ("CAPLET_LOG__FORMAT", "json")];
+    let settings = [
+        ("CAPLET_UPGRADE__WATCH_MS", "100"),
+        ("CAPLET_LOG__FORMAT", "json"),
+        ("CAPLET_LOG__LEVEL", "info,caplet_runtime::lifecycle=debug"),
+    ];
     let (server, mut lines) = place.start_telling(&settings).await;
     let admin = Admin::of(&server).await;
     admin.bring(VERSIONS[0]).await;

@@ -9,13 +9,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::digest::Digest;
-use crate::lifecycle::{Change, ChangeKind, Difference, FileSource, Outcome};
+use crate::lifecycle::{
+    Change, ChangeKind, Difference, FileSource, Outcome, PluginRecord, Presence,
+};
+use crate::load::{LoadError, Step};
 use crate::runtime::Runtime;
 
 /// Who changes plugins when their files change.
@@ -23,6 +26,9 @@ const FOLDER: &str = "folder";
 
 /// Between two looks.
 const PERIOD: Duration = Duration::from_millis(200);
+
+/// Before a file is read again whose plugin another change was changing.
+const PUT_OFF: Duration = Duration::from_secs(1);
 
 /// What became of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +55,33 @@ struct File {
     read: Option<Stamp>,
     plugin: Option<String>,
     error: Option<String>,
+    /// What its content is, when that waits for approval.
+    waits: Option<Digest>,
+    /// When it is read again although it has not changed.
+    again: Option<Instant>,
+}
+
+/// Why the present content of a file was not loaded.
+enum NotLoaded {
+    /// Until the file changes, or until somebody approves that content.
+    Refused { reason: String, waits: Option<Digest> },
+    /// Because another change of its plugin goes on.
+    Later(String),
+}
+
+impl NotLoaded {
+    fn because(reason: impl std::fmt::Display) -> Self {
+        Self::Refused { reason: reason.to_string(), waits: None }
+    }
+}
+
+impl From<LoadError> for NotLoaded {
+    fn from(error: LoadError) -> Self {
+        match error.step {
+            Step::Turn => Self::Later(error.to_string()),
+            _ => Self::because(error),
+        }
+    }
 }
 
 /// The folder being looked at. Looking ends when this is dropped, or with the runtime.
@@ -115,6 +148,7 @@ impl Drop for Folder {
 struct Known {
     name: String,
     digest: String,
+    is_enabled: bool,
 }
 
 struct Look {
@@ -161,6 +195,7 @@ impl Look {
 
     async fn look(&self, runtime: &Runtime, found: &BTreeMap<PathBuf, Stamp>, settled: bool) {
         self.remove_missing(runtime, found).await;
+        self.forget_approved(runtime);
         for (path, stamp) in found {
             if self.is_due(path, *stamp, settled) {
                 self.load(runtime, path, *stamp).await;
@@ -176,10 +211,13 @@ impl Look {
             read: None,
             plugin: None,
             error: None,
+            waits: None,
+            again: None,
         });
         let is_settled = settled || file.seen == stamp;
         file.seen = stamp;
-        is_settled && file.read != Some(stamp)
+        let is_put_off = file.again.is_some_and(|again| Instant::now() < again);
+        is_settled && !is_put_off && file.read != Some(stamp)
     }
 
     async fn remove_missing(&self, runtime: &Runtime, found: &BTreeMap<PathBuf, Stamp>) {
@@ -199,6 +237,17 @@ impl Look {
                 self.remove(runtime, &plugin, &file_name(&path)).await;
             }
             self.retry_refused();
+        }
+    }
+
+    /// What waited for approval and serves now has nothing to be said against it any more.
+    fn forget_approved(&self, runtime: &Runtime) {
+        let table = runtime.table();
+        for file in self.files.lock().values_mut().filter(|file| file.waits.is_some()) {
+            let serving = file.plugin.as_deref().and_then(|plugin| table.get(plugin));
+            if serving.map(|it| it.digest()) == file.waits {
+                (file.waits, file.error) = (None, None);
+            }
         }
     }
 
@@ -224,41 +273,59 @@ impl Look {
         let name = file_name(path);
         let loaded = self.try_load(runtime, path).await;
         let before = self.files.lock().get(path).and_then(|file| file.plugin.clone());
-        let (plugin, error) = match loaded {
-            Ok(plugin) => (Some(plugin), None),
-            Err(reason) => (before.clone(), Some(reason)),
+        let (plugin, error, waits) = match loaded {
+            Ok(plugin) => (Some(plugin), None, None),
+            Err(NotLoaded::Later(reason)) => return self.put_off(path, reason),
+            Err(NotLoaded::Refused { reason, waits }) => (before.clone(), Some(reason), waits),
         };
         if let Some(old) = before.as_deref().filter(|_| before != plugin) {
             self.remove(runtime, old, &name).await;
         }
         report(&name, plugin.as_deref(), error.as_deref());
         if let Some(file) = self.files.lock().get_mut(path) {
-            file.read = Some(stamp);
-            file.plugin = plugin;
-            file.error = error;
+            *file = File { read: Some(stamp), plugin, error, waits, again: None, ..*file };
+        }
+    }
+
+    /// Leaves the file unread, so that a later look reads it again.
+    fn put_off(&self, path: &Path, reason: String) {
+        tracing::info!(file = file_name(path), "not loaded yet: {reason}");
+        if let Some(file) = self.files.lock().get_mut(path) {
+            file.again = Some(Instant::now() + PUT_OFF);
+            file.error = Some(reason);
         }
     }
 
     /// The plugin that the file serves now, or why its content was not loaded.
-    async fn try_load(&self, runtime: &Runtime, path: &Path) -> Result<String, String> {
+    async fn try_load(&self, runtime: &Runtime, path: &Path) -> Result<String, NotLoaded> {
         let bytes_max = runtime.limits().component_bytes_max as u64;
-        let metadata = tokio::fs::metadata(path).await.map_err(|error| error.to_string())?;
+        let metadata = tokio::fs::metadata(path).await.map_err(NotLoaded::because)?;
         if metadata.len() > bytes_max {
-            return Err(format!("it has {} bytes, the limit is {bytes_max}", metadata.len()));
+            let bytes = metadata.len();
+            return Err(NotLoaded::because(format!(
+                "it has {bytes} bytes, the limit is {bytes_max}"
+            )));
         }
-        let component = tokio::fs::read(path).await.map_err(|error| error.to_string())?;
+        let component = tokio::fs::read(path).await.map_err(NotLoaded::because)?;
         let file = file_name(path);
         let known = self.known.lock().remove(&file);
-        if let Some(plugin) = known.filter(|it| it.digest == Digest::of(&component).to_string()) {
+        let digest = Digest::of(&component);
+        // What is enabled and does not serve could not be brought back, and is loaded again to say why.
+        let is_as_wanted = |it: &Known| !it.is_enabled || runtime.table().get(&it.name).is_some();
+        let is_same = |it: &Known| it.digest == digest.to_string();
+        if let Some(plugin) = known.filter(|it| is_same(it) && is_as_wanted(it)) {
             return Ok(plugin.name);
         }
         let kind = ChangeKind::Install { component, file: Some(FileSource { file }) };
         let change = Change { kind, by: FOLDER.to_owned(), approved: false, dry_run: false };
         let operation = runtime.begin(change);
-        let outcome = operation.outcome().await.map_err(|error| error.to_string())?;
+        let outcome = operation.outcome().await?;
         let plugin = operation.progress().plugin.unwrap_or_default();
         match outcome {
-            Outcome::Waiting(differences) => Err(waits(&plugin, &differences)),
+            Outcome::Waiting(differences) => {
+                let reason = waits(&plugin, &differences);
+                Err(NotLoaded::Refused { reason, waits: Some(digest) })
+            }
             _ => Ok(plugin),
         }
     }
@@ -281,7 +348,11 @@ async fn known_files(runtime: &Runtime) -> HashMap<String, Known> {
         Vec::new()
     });
     let plugins = plugins.into_iter().filter(|plugin| !plugin.file.is_empty());
-    plugins.map(|it| (it.file, Known { name: it.name, digest: it.file_digest })).collect()
+    let known = |it: PluginRecord| {
+        let is_enabled = it.state == Presence::Enabled;
+        (it.file, Known { name: it.name, digest: it.file_digest, is_enabled })
+    };
+    plugins.map(known).collect()
 }
 
 fn report(file: &str, plugin: Option<&str>, error: Option<&str>) {

@@ -65,6 +65,8 @@ pub enum Step {
     Check,
     /// Checking the operator's settings against its schema.
     Configure,
+    /// Waiting until no other change of the plugin goes on.
+    Turn,
     /// Comparing it with what serves, and writing it down.
     Compare,
     /// Trying its migrations on a copy of the data.
@@ -98,6 +100,7 @@ impl Step {
             Self::Describe => "describe",
             Self::Check => "check",
             Self::Configure => "configure",
+            Self::Turn => "turn",
             Self::Compare => "compare",
             Self::Trial => "trial",
             Self::Expand => "expand",
@@ -121,7 +124,8 @@ impl std::fmt::Display for Step {
             Self::Describe => "describing itself failed",
             Self::Check => "its description is refused",
             Self::Configure => "its settings are refused",
-            Self::Compare => "cannot be changed now",
+            Self::Turn => "another change goes on",
+            Self::Compare => "cannot be changed",
             Self::Trial => "its migrations failed on a copy of the data",
             Self::Expand => "its database cannot be brought up to date",
             Self::Warm => "it does not start",

@@ -5,7 +5,7 @@
 //! use caplet_sdk::prelude::*;
 //!
 //! fn check() -> Result<(), Problem> {
-//!     sql::query("SELECT 1 AS one", &[]).map(drop).map_err(Problem::from)
+//!     Ok(sql::query_json("SELECT id FROM notes", &[], 1).map(drop)?)
 //! }
 //!
 //! caplet_sdk::health!(check);

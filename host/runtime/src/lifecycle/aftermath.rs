@@ -55,14 +55,14 @@ enum Order {
 }
 
 impl Aftermath {
-    /// What follows when `new` has taken the place of `old`.
+    /// What follows when `new` has taken the place of `old`. It is held against what is known of `before`,
+    /// and against nothing without it.
     pub(super) fn of_swap(
         runtime: &Runtime,
         operation: &Arc<Operation>,
         (old, new): (Option<Arc<Generation>>, Arc<Generation>),
-        schema: Option<Schema>,
+        (before, schema): (Option<Score>, Option<Schema>),
     ) -> Self {
-        let before = old.as_ref().map(|old| old.scores.read());
         let follow = |orders| Follow {
             inner: Arc::downgrade(&runtime.inner),
             operation: operation.clone(),

@@ -105,6 +105,8 @@ impl Runtime {
         let operation =
             self.inner.lifecycle.operations.begin(change.kind.name(), change.by.clone());
         let (runtime, going_on) = (self.clone(), operation.clone());
+        let is_load =
+            !matches!(change.kind, ChangeKind::Disable { .. } | ChangeKind::Remove { .. });
         tokio::spawn(async move {
             let (changing, operation) = (runtime.clone(), going_on.clone());
             let work = tokio::spawn(async move { changing.carry_out(&operation, change).await });
@@ -112,7 +114,9 @@ impl Runtime {
                 let reason = format!("the host failed: {panicked}");
                 Err(Step::Compare.failed(None, vec![reason]))
             });
-            runtime.inner.metrics.loaded(outcome.is_ok());
+            if is_load {
+                runtime.inner.metrics.loaded(outcome.is_ok());
+            }
             runtime.inner.audit.note(decision(&going_on, &outcome)).await;
             // A change that took effect has said so itself: something may follow it.
             if going_on.progress().outcome.is_none() {
@@ -164,9 +168,12 @@ impl Runtime {
     /// The component of that digest, in hexadecimal digits, if it is kept.
     pub async fn kept_component(&self, digest: &str) -> Option<Vec<u8>> {
         let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_digest {
+            return None;
+        }
         let (inner, digest) = (self.inner.clone(), digest.to_owned());
         let reading = tokio::task::spawn_blocking(move || inner.lifecycle.components.read(&digest));
-        if is_digest { reading.await.ok().and_then(Result::ok) } else { None }
+        reading.await.ok().and_then(Result::ok)
     }
 
     /// An operation, while it goes on and for some time after.

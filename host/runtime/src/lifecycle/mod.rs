@@ -130,7 +130,7 @@ impl Lifecycle {
         let turn = life.turn.clone().try_lock_owned().map_err(|_| {
             let holder = life.holder.lock().clone();
             let reason = format!("it is being changed ({holder}); try again when that has ended");
-            Step::Compare.failed(Some(plugin), vec![reason])
+            Step::Turn.failed(Some(plugin), vec![reason])
         })?;
         *life.holder.lock() = format!("{} {}", operation.change(), operation.id());
         Ok(Turn { life, _turn: turn })

@@ -140,7 +140,7 @@ impl Operation {
         self.progress.send_modify(|progress| {
             progress.end_step();
             let plugin = progress.plugin.as_deref().unwrap_or_default();
-            tracing::info!(operation = self.id, plugin, step = step.name(), "changing a plugin");
+            tracing::debug!(operation = self.id, plugin, step = step.name(), "changing a plugin");
             progress.steps.push(StepProgress { step, began: Instant::now(), took: None });
         });
     }

@@ -9,6 +9,7 @@ use super::history::{GenerationRecord, Kind, NewGeneration, PluginRecord, Presen
 use super::ledger::Source;
 use super::operation::{Operation, Outcome, Plan};
 use super::schema::{Beside, Schema};
+use super::scores::Score;
 use super::{Turn, difference, not_recorded};
 use crate::digest::Digest;
 use crate::generation::Generation;
@@ -27,6 +28,10 @@ struct Candidate {
     /// Why the generation that serves now ends.
     why: String,
 }
+
+/// What an aftermath begins with: the old generation, what it had done where the new one is held
+/// against it, and the data.
+type Follows = (Option<Arc<Generation>>, Option<Score>, Option<Schema>);
 
 /// What a plugin is when it is to be changed.
 struct Present {
@@ -116,14 +121,26 @@ impl Runtime {
         let history = self.known_history(plugin).await?;
         let target = target(&history, record.generation, to).map_err(refused)?;
         let component = self.component_of(plugin, target)?;
-        let options = serde_json::from_value(target.options.clone())
-            .map_err(|error| refused(format!("its options cannot be read: {error}")))?;
-        let prepared = self.prepare_for(operation, component.clone(), Some(options)).await?;
+        let options = self.options_of(plugin, target);
+        let prepared = self.prepare_for(operation, component.clone(), options).await?;
         turn.abandon().await;
         let why = format!("rolled back by {}", change.by);
         let candidate = Candidate { prepared, kind: Kind::Rollback, file: None, why };
         let change = Change { approved: true, ..change.clone() };
         self.bring(operation, (&change, &turn), (candidate, &component)).await
+    }
+
+    /// The options for a generation that comes back: the settings that it had, because those of a later
+    /// version may not fit it, and everything else as the operator has it now. None when the record
+    /// cannot be read.
+    pub(super) fn options_of(
+        &self,
+        plugin: &str,
+        generation: &GenerationRecord,
+    ) -> Option<PluginOptions> {
+        let had: PluginOptions = serde_json::from_value(generation.options.clone()).ok()?;
+        let now = self.inner.plugins.get(plugin).cloned().unwrap_or_default();
+        Some(PluginOptions { settings: had.settings, ..now })
     }
 
     async fn enable(&self, operation: &Arc<Operation>, plugin: &str) -> Result<Outcome, LoadError> {
@@ -261,11 +278,18 @@ impl Runtime {
         let number = ledger.add(&name, &new, (State::Preparing, "")).await;
         let number = number.map_err(not_recorded(&name, Step::Compare))?;
         let source = source_of(&present, &candidate);
+        let is_rollback = candidate.kind == Kind::Rollback;
         let brought = self
             .bring_up(operation, (candidate, number), (&present, schema.as_ref(), &source))
             .await;
         match brought {
-            Ok(generation) => Ok(self.has_come(operation, turn, (generation, present, schema))),
+            Ok(generation) => {
+                // What was rolled back is not rolled back again: the host does that once.
+                let baseline = present.serving.as_ref().filter(|_| !is_rollback);
+                let baseline = baseline.map(|serving| serving.scores.read());
+                let aftermath = (present.serving, baseline, schema);
+                Ok(self.has_come(operation, turn, (generation, aftermath)))
+            }
             Err(error) => {
                 let refused = ledger.refuse(&name, number, &error.reasons.join("; ")).await;
                 if let Err(error) = refused {
@@ -344,13 +368,13 @@ impl Runtime {
         &self,
         operation: &Arc<Operation>,
         turn: &Turn,
-        (new, present, schema): (Arc<Generation>, Present, Option<Schema>),
+        (new, (old, baseline, schema)): (Arc<Generation>, Follows),
     ) -> Outcome {
         let is_served = self.table().get(new.name()).is_some_and(|it| Arc::ptr_eq(it, &new));
         if is_served {
             let outcome = Outcome::Serving(new.number());
             operation.has(Ok(outcome.clone()), true);
-            turn.follow(Aftermath::of_swap(self, operation, (present.serving, new), schema));
+            turn.follow(Aftermath::of_swap(self, operation, (old, new), (baseline, schema)));
             outcome
         } else {
             let outcome = Outcome::Ready(new.number());

@@ -77,7 +77,9 @@ impl Runtime {
         operation.at(Step::Compile);
         let compiled = load::compile(&self.inner, component).await?;
         operation.at(Step::Describe);
-        let prepared = load::examine(&self.inner, compiled, None).await?;
+        let is_rollback = known.kind == Kind::Rollback;
+        let options = is_rollback.then(|| self.options_of(name, known)).flatten();
+        let prepared = load::examine(&self.inner, compiled, options).await?;
         let number = self.number_of(known, &prepared).await?;
         operation.at(Step::Expand);
         let schema = Schema::open(&self.inner, &prepared, Beside::Itself).await?;
@@ -98,7 +100,7 @@ impl Runtime {
         activated.map_err(not_recorded(name, Step::Swap))?;
         self.change(|plugins| plugins.insert(name.clone(), generation.clone()));
         operation.has(Ok(Outcome::Serving(number)), true);
-        turn.follow(Aftermath::of_swap(self, operation, (None, generation), schema));
+        turn.follow(Aftermath::of_swap(self, operation, (None, generation), (None, schema)));
         Ok(Outcome::Serving(number))
     }
 
