@@ -88,7 +88,7 @@ fn guests_of(folder: &str, package: &Package) -> Result<Vec<Guest>> {
         origin,
     };
     match folder.split('/').collect::<Vec<_>>()[..] {
-        ["plugins", "sdk"] => Ok(Vec::new()),
+        ["plugins", "sdk", ..] => Ok(Vec::new()),
         ["plugins", name] => match components().find(|target| !target.is_example()) {
             Some(target) => Ok(vec![guest(name, target, Origin::Plugin)]),
             None => bail!("{folder}/Cargo.toml: a plugin's library has crate-type = [\"cdylib\"]"),

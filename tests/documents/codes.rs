@@ -18,8 +18,8 @@ fn every_code_of_the_host_is_documented() {
 
 #[test]
 fn every_code_of_the_sdk_is_documented() {
-    let mut sent = codes("plugins/sdk/src");
-    sent.extend(codes("plugins/sdk/src/extract"));
+    let mut sent = codes("plugins/sdk/rust/src");
+    sent.extend(codes("plugins/sdk/rust/src/extract"));
     assert_eq!(documented("### Sent by plugins made with the SDK"), sent);
 }
 

@@ -27,7 +27,7 @@ use crate::shell::Shell;
 use crate::workshop::{Workshop, target};
 
 /// The crates whose documentation tests include pages.
-const COMPILED_BY: [&str; 2] = ["plugins/sdk/src/lib.rs", "host/server/src/lib.rs"];
+const COMPILED_BY: [&str; 2] = ["plugins/sdk/rust/src/lib.rs", "host/server/src/lib.rs"];
 
 /// Follows a page.
 pub async fn walk(path: &str) {

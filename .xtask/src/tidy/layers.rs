@@ -37,11 +37,11 @@ const LAYERS: &[Layer] = &[
     layer("host/server", &["host/runtime", "host/store"], TESTING),
     layer("host/cli", &["host/server", "host/runtime", "host/store"], TESTING),
     layer("host/testing", &["host/server", "host/runtime", "host/store"], &[]),
-    layer("plugins/sdk", &[], &[]),
-    layer("plugins/*", &["plugins/sdk"], TESTING),
+    layer("plugins/sdk/rust", &[], &[]),
+    layer("plugins/*", &["plugins/sdk/rust"], TESTING),
     // An application around a host; what it needs comes through the server.
     layer("examples/embed", &["host/server"], TESTING),
-    layer("examples/*", &["plugins/sdk"], TESTING),
+    layer("examples/*", &["plugins/sdk/rust"], TESTING),
     layer("tests/fixtures", &[], &[]),
     layer("tests", ANYTHING, &[]),
     layer(".xtask", &[], &[]),
@@ -204,11 +204,11 @@ mod tests {
 
     #[test]
     fn a_plugin_uses_the_sdk_and_never_the_host_or_a_plugin() {
-        assert!(allowed("plugins/comments", "plugins/sdk"));
+        assert!(allowed("plugins/comments", "plugins/sdk/rust"));
         assert!(!allowed("plugins/comments", "plugins/tags"));
         assert!(!allowed("plugins/comments", "host/abi"));
-        assert!(!allowed("plugins/sdk", "host/abi"));
-        assert!(!allowed("plugins/sdk", "plugins/comments"));
+        assert!(!allowed("plugins/sdk/rust", "host/abi"));
+        assert!(!allowed("plugins/sdk/rust", "plugins/comments"));
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
         assert!(allowed("tests", "host/store"));
         assert!(allowed("tests", "plugins/comments"));
         assert!(allowed_library("tests", "rusqlite"));
-        assert!(!allowed("tests/fixtures", "plugins/sdk"));
+        assert!(!allowed("tests/fixtures", "plugins/sdk/rust"));
     }
 
     #[test]

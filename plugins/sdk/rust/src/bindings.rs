@@ -3,7 +3,7 @@
 #![allow(missing_docs, unsafe_code, clippy::all)]
 
 wit_bindgen::generate!({
-    path: "../../wit",
+    path: "wit",
     world: "plugin",
     additional_derives: [PartialEq],
     pub_export_macro: true,
@@ -13,7 +13,7 @@ wit_bindgen::generate!({
 /// The export that a plugin has only when it says whether it is well.
 pub mod tells_its_health {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         inline: "
             package caplet:sdk;
             world tells-its-health { export caplet:plugin/health@0.1.0; }
@@ -30,7 +30,7 @@ pub mod tells_its_health {
 /// own, so that a plugin without it does not export it.
 pub mod answers_for_subjects {
     wit_bindgen::generate!({
-        path: "../../wit",
+        path: "wit",
         inline: "
             package caplet:sdk;
             world answers-for-subjects { export caplet:plugin/subject-data@0.1.0; }
