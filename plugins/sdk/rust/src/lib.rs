@@ -110,14 +110,14 @@ pub mod prelude {
 /// The documents whose Rust is for plugins, as documentation tests.
 #[cfg(doctest)]
 mod documents {
-    #[doc = include_str!("../../../README.md")]
+    #[doc = include_str!("../../../../README.md")]
     mod readme {}
-    #[doc = include_str!("../../../docs/migrations.md")]
+    #[doc = include_str!("../../../../docs/migrations.md")]
     mod migrations {}
-    #[doc = include_str!("../../../docs/sql.md")]
+    #[doc = include_str!("../../../../docs/sql.md")]
     mod sql {}
-    #[doc = include_str!("../../../docs/subjects.md")]
+    #[doc = include_str!("../../../../docs/subjects.md")]
     mod subjects {}
-    #[doc = include_str!("../../../docs/upgrading.md")]
+    #[doc = include_str!("../../../../docs/upgrading.md")]
     mod upgrading {}
 }
