@@ -44,7 +44,7 @@ async fn kill_at(step: &str, versions: &[&str], delay: Duration) {
     let settings = [
         ("CAPLET_UPGRADE__WATCH_MS", "100"),
         ("CAPLET_LOG__FORMAT", "json"),
-        ("CAPLET_LOG__LEVEL", "info,caplet_runtime::lifecycle=debug"),
+        ("CAPLET_LOG__FILTER", "info,caplet_runtime::lifecycle=debug"),
     ];
     let (server, mut lines) = place.start_telling(&settings).await;
     let admin = Admin::of(&server).await;
