@@ -35,7 +35,7 @@ const LAYERS: &[Layer] = &[
     layer("host/abi", &["host/store"], &[]),
     layer("host/runtime", &["host/abi", "host/store"], &[]),
     layer("host/server", &["host/runtime", "host/store"], TESTING),
-    layer("host/cli", &["host/server", "host/runtime", "host/store"], TESTING),
+    layer("host/cli", &["host/testing", "host/server", "host/runtime", "host/store"], &[]),
     layer("host/testing", &["host/server", "host/runtime", "host/store"], &[]),
     layer("plugins/sdk/rust", &[], &[]),
     layer("plugins/*", &["plugins/sdk/rust"], TESTING),

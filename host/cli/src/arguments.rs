@@ -7,8 +7,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::build::Build;
 use crate::change::{History, Install, Named, Rollback};
 use crate::key::KeyOptions;
+use crate::new::New;
 use crate::remote::Target;
 use crate::rights::{AuditOptions, RightOfPlugin, RightsOptions, WhyDenied};
 use crate::top::Sort;
@@ -70,6 +72,12 @@ second one ends it at once. With --takeover a new program replaces a running one
 new one cannot serve, the old one serves on. A socket of LISTEN_FDS (systemd) takes the place of
 the address.")]
     Serve(Serve),
+
+    /// Begin a plugin: a complete small one, in a language of your choice.
+    New(New),
+
+    /// Build a plugin, and tell what it may do and whether a host would load it.
+    Build(Build),
 
     /// Make a token for a caller, and print it alone.
     #[command(after_help = "\

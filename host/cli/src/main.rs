@@ -4,6 +4,8 @@
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
 //! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
 //!   `subject`, `change`, `rights`: the commands.
+//! - `new`, `build`: the commands of authors; `carried`: the templates, SDKs and contract that they put into
+//!   a plugin.
 //! - `socket`, `takeover`: what a host listens on, and how a new one replaces it; `term`: one host from
 //!   its start to its end; `rehearsal`: what can be known before the running host is touched.
 //! - `compiler`: the process that compiles, which the host starts from this same program.
@@ -18,6 +20,8 @@
 
 mod allocator;
 mod arguments;
+mod build;
+mod carried;
 mod change;
 mod check;
 mod compiler;
@@ -30,6 +34,7 @@ mod inspect;
 mod key;
 mod list;
 mod logging;
+mod new;
 mod output;
 mod progress;
 mod rehearsal;
@@ -81,6 +86,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         Command::CompileWorker => Ok(()),
         Command::Serve(options) => serve::run(options).await,
+        Command::New(options) => new::run(&options),
+        Command::Build(options) => build::run(&options).await,
         Command::Token(options) => token::run(&options),
         Command::Key(options) => key::run(options.command).await,
         Command::List(options) => list::run(&options).await,
