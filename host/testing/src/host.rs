@@ -1,10 +1,11 @@
 //! The host of a test, and how it is set up.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caplet_runtime::{FakeClock, Kind, Limits, LoadError, PluginOptions};
+use caplet_runtime::{Compiler, FakeClock, Kind, Limits, LoadError, PluginOptions};
 use caplet_server::{Config, Host};
 use caplet_store::sqlite::{self, Sqlite};
 use caplet_store::{Begin, Mode, Rows, Store, Value};
@@ -30,8 +31,28 @@ pub struct TestHost {
 /// What a host is set up with; kept, so that it can be set up again with a change.
 #[derive(Clone, Default)]
 struct Setup {
-    plugins: Vec<String>,
+    plugins: Vec<Plugin>,
     config: Config,
+    cache: Option<PathBuf>,
+    compiler: Compiler,
+}
+
+/// A plugin that is loaded.
+#[derive(Clone)]
+enum Plugin {
+    /// One that was built for the tests.
+    Named(String),
+    /// This component.
+    Component(Vec<u8>),
+}
+
+impl Plugin {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Named(name) => guests::component(name),
+            Self::Component(bytes) => bytes.clone(),
+        }
+    }
 }
 
 /// Sets up a [`TestHost`].
@@ -44,7 +65,28 @@ impl Builder {
     /// Loads the plugin or fixture `name`.
     #[must_use]
     pub fn plugin(mut self, name: &str) -> Self {
-        self.setup.plugins.push(name.to_owned());
+        self.setup.plugins.push(Plugin::Named(name.to_owned()));
+        self
+    }
+
+    /// Loads a component that was built elsewhere.
+    #[must_use]
+    pub fn component(mut self, bytes: Vec<u8>) -> Self {
+        self.setup.plugins.push(Plugin::Component(bytes));
+        self
+    }
+
+    /// Keeps compiled code in a directory, instead of beside the guests of the tests.
+    #[must_use]
+    pub fn cache(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.setup.cache = Some(directory.into());
+        self
+    }
+
+    /// Has components compiled by `compiler`.
+    #[must_use]
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.setup.compiler = compiler;
         self
     }
 
@@ -113,12 +155,13 @@ async fn start(setup: &Setup, store: &Sqlite, clock: &Arc<FakeClock>) -> Result<
         .config(setup.config.clone())
         .store(Arc::new(store.clone()))
         .clock(clock.clone())
-        .cache(guests::cache())
+        .cache(setup.cache.clone().unwrap_or_else(guests::cache))
+        .compiler(setup.compiler.clone())
         .build()
         .await
         .unwrap_or_else(|error| panic!("the host does not start: {error}"));
     for plugin in &setup.plugins {
-        host.runtime().load(guests::component(plugin)).await?;
+        host.runtime().load(plugin.bytes()).await?;
     }
     host.ready().await;
     Ok(host)
@@ -165,11 +208,31 @@ impl TestHost {
     /// # Panics
     /// When the plugin does not take them.
     pub async fn change_settings(&mut self, plugin: &str, settings: serde_json::Value) {
+        let changed = self.try_change_settings(plugin, settings).await;
+        changed.unwrap_or_else(|error| panic!("the plugin does not take its settings: {error}"));
+    }
+
+    /// As [`Self::change_settings`], for settings that may be wrong.
+    ///
+    /// # Errors
+    /// Why the plugin does not take them.
+    pub async fn try_change_settings(
+        &mut self,
+        plugin: &str,
+        settings: serde_json::Value,
+    ) -> Result<(), LoadError> {
         let options: &mut BTreeMap<_, PluginOptions> = &mut self.setup.config.plugin;
         options.entry(plugin.to_owned()).or_default().settings = settings;
-        self.host = start(&self.setup, &self.store, &self.clock)
-            .await
-            .unwrap_or_else(|error| panic!("the plugin does not take its settings: {error}"));
+        self.restart().await
+    }
+
+    /// Starts the host again: data and clock stay, and nothing that instances held in memory does.
+    ///
+    /// # Errors
+    /// Why a plugin does not load.
+    pub async fn restart(&mut self) -> Result<(), LoadError> {
+        self.host = start(&self.setup, &self.store, &self.clock).await?;
+        Ok(())
     }
 
     /// A person of the default tenant, without roles, teams or scopes.
@@ -206,18 +269,29 @@ impl TestHost {
         statement: &str,
         parameters: &[Value],
     ) -> Rows {
-        let database = self.store.open(plugin, caplet_store::Limits::default()).await;
-        let database = database.unwrap_or_else(|error| panic!("the database of {plugin}: {error}"));
+        let rows = self.try_rows(plugin, tenant, statement, parameters).await;
+        rows.unwrap_or_else(|error| panic!("{statement}: {error}"))
+    }
+
+    /// As [`Self::rows`], for statements that may be wrong.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn try_rows(
+        &self,
+        plugin: &str,
+        tenant: &str,
+        statement: &str,
+        parameters: &[Value],
+    ) -> caplet_store::Result<Rows> {
+        let database = self.store.open(plugin, caplet_store::Limits::default()).await?;
         let begin = Begin {
             mode: Mode::Read,
             tenant: tenant.into(),
             deadline: Instant::now() + LOOK_TIME_MAX,
             tag: None,
         };
-        let mut snapshot =
-            database.begin(begin).await.unwrap_or_else(|error| panic!("a snapshot: {error}"));
-        let rows = snapshot.query(statement, parameters).await;
-        rows.unwrap_or_else(|error| panic!("{statement}: {error}"))
+        database.begin(begin).await?.query(statement, parameters).await
     }
 
     /// How many rows of a tenant a table has.

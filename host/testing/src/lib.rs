@@ -21,10 +21,10 @@
 //! ```
 //!
 //! The map: [`TestHost`] and its [`Builder`] (`host`), [`Caller`] and [`Request`] (`request`),
-//! [`Answer`] (`answer`), [`Example`] and [`Contract`]: what holds for every route of a plugin, `guests`:
-//! where components come from.
+//! [`Answer`] (`answer`), [`Example`] and [`Contract`]: what holds for every route of a plugin,
+//! [`scenario`]: scenarios from files, `guests`: where components come from.
 //!
-//! Everything panics with a reason instead of returning errors: a test that cannot be set up has
+//! But for [`scenario`], which `caplet test` is made of, everything panics with a reason instead of returning errors: a test that cannot be set up has
 //! failed. Sockets and processes are not here; whole systems are tested from outside.
 
 #![deny(missing_docs)]
@@ -32,9 +32,10 @@
 mod answer;
 mod contract;
 mod example;
-mod guests;
+pub(crate) mod guests;
 mod host;
 mod request;
+pub mod scenario;
 
 pub use answer::Answer;
 pub use contract::Contract;
