@@ -38,7 +38,7 @@ fn rollback(to: Option<u32>) -> ChangeKind {
 
 /// A change that nobody has agreed to.
 fn asked(kind: ChangeKind) -> Change {
-    Change { kind, by: "ada".to_owned(), approved: false, dry_run: false }
+    Change { kind, by: "ada".to_owned(), approved: false, dry_run: false, stage: None }
 }
 
 fn agreed(kind: ChangeKind) -> Change {

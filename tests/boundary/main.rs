@@ -13,6 +13,7 @@ mod loading;
 mod quarantine;
 mod rig;
 mod rights;
+mod rollout;
 mod sandbox;
 mod subjects;
 mod transactions;

@@ -199,6 +199,11 @@ impl Ask {
         self
     }
 
+    /// The call alone.
+    pub fn call(self) -> Call {
+        self.call
+    }
+
     pub async fn send(self) -> Result<Answer, Fault> {
         self.generation.invoke(self.call).await
     }

@@ -8,11 +8,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::build::Build;
-use crate::change::{History, Install, Named, Rollback};
+use crate::change::{Approve, History, Install, Named, Rollback};
 use crate::key::KeyOptions;
 use crate::new::New;
 use crate::remote::Target;
 use crate::rights::{AuditOptions, RightOfPlugin, RightsOptions, WhyDenied};
+use crate::rollout::RolloutOptions;
+use crate::subject::Subject;
 use crate::top::Sort;
 
 const STYLES: Styles = Styles::styled()
@@ -150,7 +152,7 @@ approval. The new version is watched for a while: one that does worse is rolled 
 
     /// Agree to an upgrade that waits.
     #[command(after_help = "Example:\n  caplet approve comments")]
-    Approve(Named),
+    Approve(Approve),
 
     /// Let an earlier generation of a plugin serve again.
     #[command(after_help = "\
@@ -172,6 +174,10 @@ It is possible until a contract migration has given up the old shape of the data
     /// Remove a plugin. Its data and its history stay.
     #[command(after_help = "Example:\n  caplet remove comments")]
     Remove(Named),
+
+    /// Tell how the rollout of a plugin goes, change its stage, complete or abort it.
+    #[command(after_help = crate::rollout::EXAMPLES)]
+    Rollout(RolloutOptions),
 
     /// List the generations of a plugin: what served when, what was refused, and why.
     #[command(after_help = "\
@@ -388,66 +394,6 @@ pub struct Release {
     pub plugin: String,
     #[command(flatten)]
     pub target: Target,
-}
-
-/// `caplet subject`.
-#[derive(Debug, Subcommand)]
-pub enum Subject {
-    /// List what each plugin keeps about people, and what erasing does to it.
-    Holdings(SubjectHoldings),
-    /// Put together all that is kept about a person, as one JSON document.
-    Export(SubjectExport),
-    /// Erase what is kept about a person. What the law asks to keep stays, and is counted.
-    Erase(SubjectErase),
-}
-
-/// `caplet subject holdings`.
-#[derive(Debug, Args)]
-pub struct SubjectHoldings {
-    #[command(flatten)]
-    pub target: Target,
-    /// Everything, as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Whom a command is about.
-#[derive(Debug, Args)]
-pub struct About {
-    #[command(flatten)]
-    pub target: Target,
-    /// The person: the subject of its tokens
-    #[arg(value_name = "ID")]
-    pub id: String,
-    /// The tenant the person belongs to
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub tenant: String,
-}
-
-/// `caplet subject export`.
-#[derive(Debug, Args)]
-pub struct SubjectExport {
-    #[command(flatten)]
-    pub about: About,
-    /// Where to write the document [default: the standard output]
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// With --output: print the report as JSON
-    #[arg(long, requires = "output")]
-    pub json: bool,
-}
-
-/// `caplet subject erase`.
-#[derive(Debug, Args)]
-pub struct SubjectErase {
-    #[command(flatten)]
-    pub about: About,
-    /// Do not ask; must be said where there is no terminal
-    #[arg(long)]
-    pub yes: bool,
-    /// Print the report as JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `caplet describe`.

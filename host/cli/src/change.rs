@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
 use crate::remote::{Remote, Target};
+use crate::rollout::{Stage, StageOptions};
 use crate::table::aligned;
 
 /// How long one question for news waits, in milliseconds.
@@ -32,10 +33,12 @@ pub struct Install {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
+    pub stage: StageOptions,
+    #[command(flatten)]
     pub wait: Wait,
 }
 
-/// `caplet approve`, `enable`, `disable` and `remove`.
+/// `caplet enable`, `disable` and `remove`.
 #[derive(Debug, Args)]
 pub struct Named {
     #[command(flatten)]
@@ -47,6 +50,15 @@ pub struct Named {
     pub wait: Wait,
 }
 
+/// `caplet approve`.
+#[derive(Debug, Args)]
+pub struct Approve {
+    #[command(flatten)]
+    pub named: Named,
+    #[command(flatten)]
+    pub stage: StageOptions,
+}
+
 /// `caplet rollback`.
 #[derive(Debug, Args)]
 pub struct Rollback {
@@ -55,6 +67,8 @@ pub struct Rollback {
     /// The number of a generation in the history [default: the one that served before]
     #[arg(long, value_name = "NUMBER")]
     pub to: Option<u32>,
+    #[command(flatten)]
+    pub stage: StageOptions,
 }
 
 /// `caplet history`.
@@ -89,18 +103,26 @@ struct NewPlugin<'a> {
     component: &'a str,
     approve: bool,
     dry_run: bool,
+    stage: Option<Stage<'a>>,
 }
 
 #[derive(Serialize)]
-struct RollbackTarget {
+struct Approval<'a> {
+    stage: Option<Stage<'a>>,
+}
+
+#[derive(Serialize)]
+struct RollbackTarget<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<u32>,
+    stage: Option<Stage<'a>>,
 }
 
 /// What the admin API says of a change.
 #[derive(Deserialize)]
-struct Operation {
+pub struct Operation {
     id: String,
+    change: String,
     plugin: Option<String>,
     steps: Vec<Step>,
     outcome: Option<String>,
@@ -142,6 +164,7 @@ struct Generation {
     created_at: String,
     served_at: Option<String>,
     ended_at: Option<String>,
+    stage: Option<String>,
 }
 
 /// Brings a component to the host and has it installed, or its plugin upgraded.
@@ -153,7 +176,8 @@ pub async fn install(options: &Install) -> Result<(), Failure> {
     let bytes = dry::read(&options.file)?;
     let brought: Component = remote.bring("/components", "application/wasm", bytes).await?;
     let Install { approve, dry_run, .. } = *options;
-    let order = NewPlugin { component: &brought.digest, approve, dry_run };
+    let stage = options.stage.stage();
+    let order = NewPlugin { component: &brought.digest, approve, dry_run, stage };
     let operation = remote.ask(Method::POST, "/plugins", Some(&order)).await?;
     follow(&remote, operation, options.wait).await
 }
@@ -162,8 +186,9 @@ pub async fn install(options: &Install) -> Result<(), Failure> {
 ///
 /// # Errors
 /// Why the host refused it.
-pub async fn approve(options: &Named) -> Result<(), Failure> {
-    change(options, Method::POST, "/approve", None::<&()>).await
+pub async fn approve(options: &Approve) -> Result<(), Failure> {
+    let approval = Approval { stage: options.stage.stage() };
+    change(&options.named, Method::POST, "/approve", Some(&approval)).await
 }
 
 /// Lets an earlier generation serve again.
@@ -171,7 +196,7 @@ pub async fn approve(options: &Named) -> Result<(), Failure> {
 /// # Errors
 /// Why the host refused it.
 pub async fn rollback(options: &Rollback) -> Result<(), Failure> {
-    let target = RollbackTarget { to: options.to };
+    let target = RollbackTarget { to: options.to, stage: options.stage.stage() };
     change(&options.named, Method::POST, "/rollback", Some(&target)).await
 }
 
@@ -225,7 +250,10 @@ fn row(generation: &Generation) -> [String; 7] {
         at.get(..19).unwrap_or(at).replace('T', " "),
         generation.state.clone(),
         generation.created_by.clone(),
-        generation.reason.clone(),
+        match &generation.stage {
+            Some(stage) if generation.state == "candidate" => stage.clone(),
+            _ => generation.reason.clone(),
+        },
     ]
 }
 
@@ -242,7 +270,10 @@ async fn change(
 }
 
 /// A name that can stand in a path.
-fn checked(plugin: &str) -> Result<&str, Failure> {
+///
+/// # Errors
+/// When it cannot.
+pub fn checked(plugin: &str) -> Result<&str, Failure> {
     let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if !plugin.is_empty() && plugin.bytes().all(is_name) {
         Ok(plugin)
@@ -252,7 +283,10 @@ fn checked(plugin: &str) -> Result<&str, Failure> {
 }
 
 /// Waits for what comes of a change, and tells it.
-async fn follow(remote: &Remote, begun: Operation, wait: Wait) -> Result<(), Failure> {
+///
+/// # Errors
+/// Why the host refused it, what it waits for, or what went wrong after.
+pub async fn follow(remote: &Remote, begun: Operation, wait: Wait) -> Result<(), Failure> {
     let progress = Progress::spinner("changing the plugin");
     let is_done = |it: &Operation| it.outcome.is_some() && (it.settled || !wait.wait);
     let following = async {
@@ -290,12 +324,25 @@ fn tell(operation: &Operation) -> Result<(), Failure> {
         "ready" => output::print(&format!(
             "{plugin} is disabled; generation {number} will serve when it is enabled\n"
         )),
+        "staged" if operation.trouble.is_none() && !is_over(operation) => output::print(&format!(
+            "{plugin}: generation {number} is being rolled out; `caplet rollout {plugin}` tells \
+                 how it goes\n"
+        )),
+        "taken-back" => {
+            output::print(&format!("{plugin}: generation {number} gets no more requests\n"))
+        }
         "stopped" => output::print(&format!("{plugin} takes no more requests\n")),
         _ => match &operation.trouble {
             Some(trouble) => Err(Failure::run_time(format!("{plugin}: {trouble}"))),
             None => output::print(&format!("{plugin} serves by generation {number}\n")),
         },
     }
+}
+
+/// Whether a rollout has come to its end. One that is moved to another stage is not over, though all is
+/// done that was asked for.
+fn is_over(operation: &Operation) -> bool {
+    operation.settled && operation.change != "rollout"
 }
 
 fn differences(operation: &Operation) -> String {

@@ -3,7 +3,7 @@
 //! - `arguments`: what can be typed, and the help that teaches it.
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
 //! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
-//!   `subject`, `change`, `rights`: the commands.
+//!   `subject`, `change`, `rollout`, `rights`: the commands.
 //! - `new`, `build`: the commands of authors; `carried`: the templates, SDKs and contract that they put into
 //!   a plugin.
 //! - `socket`, `takeover`: what a host listens on, and how a new one replaces it; `term`: one host from
@@ -40,6 +40,7 @@ mod progress;
 mod rehearsal;
 mod remote;
 mod rights;
+mod rollout;
 mod serve;
 mod settings;
 mod socket;
@@ -105,6 +106,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Enable(options) => change::enable(&options).await,
         Command::Disable(options) => change::disable(&options).await,
         Command::Remove(options) => change::remove(&options).await,
+        Command::Rollout(options) => rollout::run(&options).await,
         Command::History(options) => change::history(&options).await,
         Command::Status(options) => status::run(&options).await,
         Command::Release(options) => status::release(&options).await,

@@ -25,6 +25,14 @@ struct Plugin {
     rights: Vec<String>,
     database_bytes: u64,
     quarantine: Option<Quarantine>,
+    rollout: Option<Rollout>,
+}
+
+#[derive(Deserialize)]
+struct Rollout {
+    generation: u32,
+    version: String,
+    stage: String,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +64,12 @@ pub async fn run(options: &Status) -> Result<(), Failure> {
     for plugin in &plugins.items {
         if let Some(Quarantine { until, reason }) = &plugin.quarantine {
             text += &format!("in quarantine until {until}: {}: {reason}\n", plugin.name);
+        }
+    }
+    for plugin in &plugins.items {
+        if let Some(Rollout { generation, version, stage }) = &plugin.rollout {
+            let name = &plugin.name;
+            text += &format!("rolling out: {name} {version} (generation {generation}): {stage}\n");
         }
     }
     for FailedFile { file, reason } in plugins.failed {

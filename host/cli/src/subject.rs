@@ -2,22 +2,82 @@
 //! The host does the work and remembers how far it is; this waits for the end and tells it.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::{Args, Subcommand};
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::arguments::{Subject, SubjectErase, SubjectExport, SubjectHoldings};
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::Progress;
-use crate::remote::Remote;
+use crate::remote::{Remote, Target};
 use crate::table::aligned;
 
 /// Between two questions how far the host is.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// `caplet subject`.
+#[derive(Debug, Subcommand)]
+pub enum Subject {
+    /// List what each plugin keeps about people, and what erasing does to it.
+    Holdings(SubjectHoldings),
+    /// Put together all that is kept about a person, as one JSON document.
+    Export(SubjectExport),
+    /// Erase what is kept about a person. What the law asks to keep stays, and is counted.
+    Erase(SubjectErase),
+}
+
+/// `caplet subject holdings`.
+#[derive(Debug, Args)]
+pub struct SubjectHoldings {
+    #[command(flatten)]
+    pub target: Target,
+    /// Everything, as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Whom a command is about.
+#[derive(Debug, Args)]
+pub struct About {
+    #[command(flatten)]
+    pub target: Target,
+    /// The person: the subject of its tokens
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The tenant the person belongs to
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub tenant: String,
+}
+
+/// `caplet subject export`.
+#[derive(Debug, Args)]
+pub struct SubjectExport {
+    #[command(flatten)]
+    pub about: About,
+    /// Where to write the document [default: the standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// With --output: print the report as JSON
+    #[arg(long, requires = "output")]
+    pub json: bool,
+}
+
+/// `caplet subject erase`.
+#[derive(Debug, Args)]
+pub struct SubjectErase {
+    #[command(flatten)]
+    pub about: About,
+    /// Do not ask; must be said where there is no terminal
+    #[arg(long)]
+    pub yes: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What the host says of an export or an erasure.
 #[derive(Debug, Deserialize, Serialize)]

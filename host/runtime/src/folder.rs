@@ -317,7 +317,8 @@ impl Look {
             return Ok(plugin.name);
         }
         let kind = ChangeKind::Install { component, file: Some(FileSource { file }) };
-        let change = Change { kind, by: FOLDER.to_owned(), approved: false, dry_run: false };
+        let change =
+            Change { kind, by: FOLDER.to_owned(), approved: false, dry_run: false, stage: None };
         let operation = runtime.begin(change);
         let outcome = operation.outcome().await?;
         let plugin = operation.progress().plugin.unwrap_or_default();

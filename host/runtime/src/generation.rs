@@ -203,7 +203,7 @@ impl Generation {
     }
 
     /// Does the work once.
-    async fn attempt<W: Work>(
+    pub(crate) async fn attempt<W: Work>(
         &self,
         work: &W,
         began: Instant,
@@ -247,8 +247,10 @@ impl Generation {
 
     /// A warm instance, or a new one, that has begun the work.
     async fn instance<W: Work>(&self, work: &W, began: Instant) -> Result<Instance, Fault> {
-        let serving =
-            |began| Invocation::serving(work.origin(), work.store_use(self), began, self.limits());
+        let serving = |began| Invocation {
+            is_copy: work.is_copy(),
+            ..Invocation::serving(work.origin(), work.store_use(self), began, self.limits())
+        };
         if let Some(mut instance) = self.instances.take() {
             instance.begin(serving(began));
             return Ok(instance);

@@ -24,6 +24,10 @@ use crate::rights::Revoked;
 use crate::settings::Settings;
 use crate::wasi;
 
+/// The functions that a copy of a request is served: they leave nothing behind. What is not listed here,
+/// such as every function of the application, is refused to it.
+const WITHOUT_EFFECT: [&str; 4] = ["clock", "identity", "random", "settings"];
+
 /// What all instances of a generation share.
 pub(crate) struct Context {
     pub(crate) plugin: Arc<str>,
@@ -55,6 +59,8 @@ pub(crate) enum Stop {
     HostCalls,
     #[error("`{0}` is not served while a plugin describes itself")]
     Describing(String),
+    #[error("`{0}` may have an effect, and is not served to a copy of a request")]
+    Copy(String),
     #[error("its right to `{0}` was revoked")]
     Revoked(String),
     #[error("asked for {0} random bytes in one call; the limit is {1}")]
@@ -124,6 +130,9 @@ impl Guest {
     pub(crate) fn enter_serving(&mut self, function: &str) -> Result<(), wasmtime::Error> {
         if self.invocation.describing {
             return Err(wasmtime::Error::new(Stop::Describing(function.to_owned())));
+        }
+        if self.invocation.is_copy && !WITHOUT_EFFECT.contains(&function) {
+            return Err(wasmtime::Error::new(Stop::Copy(function.to_owned())));
         }
         if self.is_denied(function) {
             return Err(wasmtime::Error::new(Stop::Revoked(function.to_owned())));

@@ -25,6 +25,7 @@ const MIGRATIONS: &[(u32, &str, &str)] = &[
     (3, "generations", include_str!("../migrations/3-generations.sql")),
     (4, "statements", include_str!("../migrations/4-statements.sql")),
     (6, "audit", include_str!("../migrations/6-audit.sql")),
+    (7, "stages", include_str!("../migrations/7-stages.sql")),
 ];
 
 /// How often a change is tried that the store rolls back for reasons of its own.

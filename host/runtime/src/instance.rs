@@ -223,7 +223,7 @@ fn fault(store: &mut Store<Guest>, error: &wasmtime::Error) -> Fault {
             Stop::Store(error) => Fault::Store(error.clone()),
             Stop::Application(reason) => Fault::Application(reason.clone()),
             Stop::Revoked(right) => Fault::Revoked(right.clone()),
-            Stop::Describing(_) | Stop::Random(..) => Fault::Trap(stop.to_string()),
+            Stop::Describing(_) | Stop::Copy(_) | Stop::Random(..) => Fault::Trap(stop.to_string()),
         };
     }
     let reason = reason(error);

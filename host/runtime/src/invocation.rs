@@ -85,6 +85,8 @@ pub(crate) struct Invocation {
     pub(crate) log_bytes: usize,
     /// Whether only `log` is served, because the plugin describes itself.
     pub(crate) describing: bool,
+    /// Whether nothing is served that has an effect outside the transaction, because it is a copy.
+    pub(crate) is_copy: bool,
 }
 
 impl Invocation {
@@ -105,6 +107,7 @@ impl Invocation {
             n_host_calls: 0,
             log_bytes: 0,
             describing: true,
+            is_copy: false,
         }
     }
 
@@ -129,6 +132,7 @@ impl Invocation {
             n_host_calls: 0,
             log_bytes: 0,
             describing: false,
+            is_copy: false,
         }
     }
 

@@ -9,7 +9,8 @@
 //! - [`Options`] → [`Runtime`]; `folder` follows the plugin folder; `load` turns bytes into a
 //!   [`Generation`] by way of `compiler`, `cache`, `inspect`, `description`, `routes`, `openapi`,
 //!   `settings`.
-//! - `lifecycle` changes what serves: install, upgrade, rollback, and what follows.
+//! - `lifecycle` changes what serves: install, upgrade, rollback, rollout, and what follows; `shadow` runs
+//!   copies of requests on a new version.
 //! - `audit` is the log of decisions; `rights` are revoked and given back while plugins serve.
 //! - `generation` is the way of an invocation: `admission` → `instance` → the guest → commit;
 //!   `work` is what the kinds of invocation have in common: `request` (with `answer`, `redirect` and
@@ -64,6 +65,7 @@ mod rights;
 mod routes;
 mod runtime;
 mod settings;
+mod shadow;
 mod slow_call;
 mod spans;
 mod subject_data;
@@ -93,9 +95,10 @@ pub use inspect::Inspection;
 pub use instance::Reuse;
 pub use invocation::{Answer, Call};
 pub use lifecycle::{
-    Change, ChangeKind, Difference, Effect, FileSource, GenerationRecord, Kind as GenerationKind,
-    Operation, Outcome, Plan, PluginRecord, Presence, Progress, State as GenerationState,
-    StepProgress, UpgradeOptions,
+    Caller, Change, ChangeKind, Difference, Effect, FileSource, GenerationRecord, HeaderRule,
+    Kind as GenerationKind, Operation, Outcome, Plan, PluginRecord, Presence, Progress, Rollout,
+    RolloutOrder, RolloutReport, SideReport, Stage, State as GenerationState, StepProgress,
+    UpgradeOptions,
 };
 pub use limits::Limits;
 pub use load::{LoadError, Prepared, Step};
@@ -105,6 +108,7 @@ pub use quarantine::Quarantined;
 pub use rights::{Revocation, RightError};
 pub use routes::{Matched, RouteId, RouteMatch};
 pub use runtime::{Error, Runtime, Table};
+pub use shadow::{Copied, ShadowDifference, ShadowReport};
 pub use subject_data::{
     About, Erased, Erasure, Holding, Page, Refusal, Step as ErasureStep, StepKey,
 };

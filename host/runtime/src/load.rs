@@ -77,6 +77,8 @@ pub enum Step {
     Warm,
     /// Asking it whether it is well.
     Health,
+    /// Giving it the requests of a stage, beside the version that serves.
+    Stage,
     /// Taking its place in the route table.
     Swap,
     /// Letting the invocations of the generation before end.
@@ -106,6 +108,7 @@ impl Step {
             Self::Expand => "expand",
             Self::Warm => "warm",
             Self::Health => "health",
+            Self::Stage => "stage",
             Self::Swap => "swap",
             Self::Drain => "drain",
             Self::Backfill => "backfill",
@@ -130,6 +133,7 @@ impl std::fmt::Display for Step {
             Self::Expand => "its database cannot be brought up to date",
             Self::Warm => "it does not start",
             Self::Health => "it says that it is not well",
+            Self::Stage => "cannot be given its requests",
             Self::Swap => "cannot take its place",
             Self::Drain => "the version before does not end",
             Self::Backfill => "its data cannot be filled in",

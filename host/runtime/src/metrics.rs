@@ -10,6 +10,7 @@ use prometheus::{
     Opts, Registry,
 };
 
+use crate::lifecycle::RolloutReport;
 use crate::usage::Usage;
 
 /// The families, with plugin as their first label.
@@ -32,6 +33,8 @@ pub(crate) struct Metrics {
     quarantined: IntGaugeVec,
     memory_bytes: IntGaugeVec,
     database_bytes: IntGaugeVec,
+    rollouts: IntGaugeVec,
+    shadow_calls: IntCounterVec,
 }
 
 /// What is read off about a plugin when somebody looks.
@@ -115,6 +118,21 @@ impl Metrics {
                 &["plugin"],
             )?,
             quarantined: gauges("caplet_quarantined", "1 while a plugin is in quarantine.")?,
+            rollouts: registered(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "caplet_rollout_invocations",
+                        "Invocations of both versions since the present rollout began.",
+                    ),
+                    &["plugin", "stage", "outcome"],
+                )?,
+            )?,
+            shadow_calls: counters(
+                "caplet_shadow_calls_total",
+                "Copies of requests for a version that is rolled out as a shadow, by outcome.",
+                &["plugin", "outcome"],
+            )?,
             memory_bytes: gauges(
                 "caplet_plugin_memory_bytes",
                 "Linear memory of a plugin's instances.",
@@ -157,6 +175,32 @@ impl Metrics {
         set(&self.quarantined, u64::from(observed.is_quarantined));
     }
 
+    /// Sets what is read off about a rollout.
+    pub(crate) fn observe_rollout(&self, report: &RolloutReport) {
+        for (stage, side) in [("stable", &report.stable), ("candidate", &report.candidate)] {
+            let well = side.n_invocations.saturating_sub(side.n_bad);
+            for (outcome, n) in [("well", well), ("bad", side.n_bad)] {
+                let gauge = self.rollouts.with_label_values(&[&*report.plugin, stage, outcome]);
+                gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
+    /// Forgets what was read off about rollouts, of which some may have ended.
+    pub(crate) fn forget_rollouts(&self) {
+        self.rollouts.reset();
+    }
+
+    pub(crate) fn shadow(&self, plugin: &str) -> ShadowMetrics {
+        let counter = |outcome| self.shadow_calls.with_label_values(&[plugin, outcome]);
+        ShadowMetrics {
+            same: counter("same"),
+            different: counter("different"),
+            failed: counter("failed"),
+            dropped: counter("dropped"),
+        }
+    }
+
     pub(crate) fn denials(&self, plugin: &str) -> Denials {
         Denials { plugin: plugin.to_owned(), counters: self.denials.clone() }
     }
@@ -181,6 +225,14 @@ fn registered<C: Collector + Clone + 'static>(
 ) -> Result<C, prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
+}
+
+/// What came of copies of one plugin's requests.
+pub(crate) struct ShadowMetrics {
+    pub(crate) same: IntCounter,
+    pub(crate) different: IntCounter,
+    pub(crate) failed: IntCounter,
+    pub(crate) dropped: IntCounter,
 }
 
 /// How often a plugin was denied a right.
@@ -229,6 +281,13 @@ impl PluginMetrics {
             self.sql_statements.inc_by(u64::from(usage.store.n_statements));
             self.sql_seconds.inc_by(usage.store.time.as_secs_f64());
         }
+    }
+
+    /// Counts what a copy of a request took, which is none of the invocations.
+    pub(crate) fn copied(&self, usage: &Usage) {
+        self.cpu_seconds.inc_by(usage.cpu.as_secs_f64());
+        self.sql_statements.inc_by(u64::from(usage.store.n_statements));
+        self.sql_seconds.inc_by(usage.store.time.as_secs_f64());
     }
 
     /// Counts an invocation that has no answer.

@@ -1,8 +1,9 @@
 //! A request as work for a plugin: what the guest is told, which answers are kept under an
 //! idempotency key, and which answers keep what was written.
 
-use caplet_abi::{Request, Transaction as Access};
+use caplet_abi::{Request, Route, Transaction as Access};
 use caplet_store::{IdempotencyKey, Mode};
+use http::Method;
 
 use crate::answer;
 use crate::description;
@@ -53,12 +54,7 @@ impl Work for Routed {
     }
 
     fn store_use(&self, generation: &Generation) -> StoreUse {
-        let route = generation.route_info(self.call.route);
-        match description::transaction(route, &self.call.method) {
-            Access::Read => StoreUse::Allowed(Mode::Read),
-            Access::Write | Access::ByMethod => StoreUse::Allowed(Mode::Write),
-            Access::None => StoreUse::Denied("the route has `transaction.none`"),
-        }
+        Self::store_use_of(generation.route_info(self.call.route), &self.call.method)
     }
 
     async fn serve(
@@ -82,6 +78,15 @@ impl Work for Routed {
 }
 
 impl Routed {
+    /// What a request to a route may do with the store.
+    pub(crate) fn store_use_of(route: &Route, method: &Method) -> StoreUse {
+        match description::transaction(route, method) {
+            Access::Read => StoreUse::Allowed(Mode::Read),
+            Access::Write | Access::ByMethod => StoreUse::Allowed(Mode::Write),
+            Access::None => StoreUse::Denied("the route has `transaction.none`"),
+        }
+    }
+
     /// Runs a request that has an idempotency key, unless it was answered before.
     async fn serve_once(
         &self,

@@ -5,6 +5,7 @@
 //! place of the old one. Whoever took a generation from the old one keeps it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use crate::host_interface::HostInterface;
 use crate::identity::Authorizer;
 use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Rollout};
 use crate::limits::Limits;
 use crate::load::{self, LoadError, Prepared, Shared};
 use crate::metrics::{Metrics, Observed};
@@ -80,7 +81,9 @@ pub enum Error {
 #[derive(Debug, Default)]
 pub struct Table {
     version: u64,
-    plugins: BTreeMap<String, Arc<Generation>>,
+    pub(crate) plugins: BTreeMap<String, Arc<Generation>>,
+    /// The new versions that get some of the requests. Invariant: their plugins are in `plugins`.
+    pub(crate) rollouts: BTreeMap<String, Arc<Rollout>>,
 }
 
 impl Table {
@@ -90,15 +93,26 @@ impl Table {
         self.version
     }
 
-    /// The generation that serves a plugin's new requests.
+    /// The generation that serves a plugin's new requests, but those that a rollout takes.
     #[must_use]
     pub fn get(&self, plugin: &str) -> Option<&Arc<Generation>> {
         self.plugins.get(plugin)
     }
 
-    /// All of them, by name.
+    /// The rollout of a plugin, while one goes on.
+    #[must_use]
+    pub fn rollout(&self, plugin: &str) -> Option<&Arc<Rollout>> {
+        self.rollouts.get(plugin)
+    }
+
+    /// All that serve, by name, without what is being rolled out.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Generation>> {
         self.plugins.values()
+    }
+
+    /// All that may be called.
+    pub(crate) fn callable(&self) -> impl Iterator<Item = &Arc<Generation>> {
+        self.plugins.values().chain(self.rollouts.values().map(|it| &it.candidate))
     }
 }
 
@@ -245,10 +259,17 @@ impl Runtime {
         &self,
         change: impl FnOnce(&mut BTreeMap<String, Arc<Generation>>) -> T,
     ) -> T {
+        self.change_table(|table| change(&mut table.plugins))
+    }
+
+    /// The same, with the rollouts. That of a plugin which is not loaded ends.
+    pub(crate) fn change_table<T>(&self, change: impl FnOnce(&mut Table) -> T) -> T {
         let table = self.inner.table.load();
-        let mut plugins = table.plugins.clone();
-        let outcome = change(&mut plugins);
-        self.inner.table.store(Arc::new(Table { version: table.version + 1, plugins }));
+        let (plugins, rollouts) = (table.plugins.clone(), table.rollouts.clone());
+        let mut changed = Table { version: table.version + 1, plugins, rollouts };
+        let outcome = change(&mut changed);
+        changed.rollouts.retain(|plugin, _| changed.plugins.contains_key(plugin));
+        self.inner.table.store(Arc::new(changed));
         outcome
     }
 
@@ -256,17 +277,24 @@ impl Runtime {
     /// and to write out.
     #[must_use]
     pub fn metrics(&self) -> &prometheus::Registry {
-        for generation in self.inner.table.load().iter() {
+        let table = self.inner.table.load();
+        self.inner.metrics.forget_rollouts();
+        for generation in table.iter() {
+            let rollout = table.rollout(generation.name());
+            let both = || iter::once(generation).chain(rollout.map(|it| it.candidate()));
             self.inner.metrics.observe(
                 generation.name(),
                 &Observed {
                     memory_bytes: generation.context.memory.held_bytes() as u64,
                     database_bytes: generation.database_bytes(),
-                    n_running: generation.admission.n_running() as u64,
-                    n_waiting: generation.admission.n_waiting() as u64,
+                    n_running: both().map(|it| it.admission.n_running() as u64).sum(),
+                    n_waiting: both().map(|it| it.admission.n_waiting() as u64).sum(),
                     is_quarantined: generation.quarantined().is_some(),
                 },
             );
+            if let Some(rollout) = rollout {
+                self.inner.metrics.observe_rollout(&rollout.report(generation));
+            }
         }
         &self.inner.metrics.registry
     }
@@ -298,8 +326,10 @@ impl Runtime {
         let drained = tokio::time::timeout(grace, self.inner.in_flight.none()).await.is_ok();
         self.write_statements_down().await;
         let table = self.inner.table.load_full();
-        for generation in table.iter() {
+        for generation in table.callable() {
             generation.admission.close();
+        }
+        for generation in table.iter() {
             if let Some(database) = &generation.context.database {
                 database.close().await;
             }
@@ -315,7 +345,7 @@ impl Runtime {
             loop {
                 tokio::time::sleep(PERIOD).await;
                 let Some(inner) = weak.upgrade() else { return };
-                for generation in inner.table.load().iter() {
+                for generation in inner.table.load().callable() {
                     let idle = Duration::from_millis(generation.limits().idle_ms_max);
                     generation.instances.trim(idle);
                 }

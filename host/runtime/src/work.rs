@@ -34,6 +34,11 @@ pub(crate) trait Work: Send + Sync + 'static {
 
     fn store_use(&self, generation: &Generation) -> StoreUse;
 
+    /// Whether it is a copy of a request, which may have no effect at all.
+    fn is_copy(&self) -> bool {
+        false
+    }
+
     /// Calls the guest, and checks what it answers.
     fn serve(
         &self,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use caplet_runtime::{
-    Access, Call, Fault, Generation, Identity, Matched, Route, RouteId, RouteMatch, body_bytes_max,
+    Access, Call, Copied, Fault, Generation, Identity, Matched, Rollout, Route, RouteId,
+    RouteMatch, body_bytes_max,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
@@ -16,7 +17,8 @@ pub(crate) use crate::identity::credential::authenticate;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
 use crate::request::{API, Exchange};
-use crate::{answer, base, body, idempotency, query, trace};
+use crate::rollout::Chosen;
+use crate::{answer, base, body, idempotency, query, rollout, trace};
 
 /// Where a plugin's assets lie below its own path.
 const ASSETS: &str = "/-/";
@@ -38,6 +40,8 @@ pub(crate) struct PlannedCall {
     generation: Arc<Generation>,
     call: Box<Call>,
     body_bytes_max: usize,
+    /// Where a new version gets a copy.
+    copy: Option<Box<(Arc<Rollout>, Copied)>>,
 }
 
 /// Looks at all of a request but its body. `rest` is the part of the normalised path below `/api/`.
@@ -49,13 +53,18 @@ pub(crate) fn plan(
     let (plugin, below) = rest.find('/').map_or((rest, "/"), |end| rest.split_at(end));
     // The one look at the table: whatever is loaded meanwhile, this request stays with this
     // generation to its end.
-    let Some(generation) = exchange.host.runtime.table().get(plugin).cloned() else {
+    let table = exchange.host.runtime.table();
+    let Some(stable) = table.get(plugin) else {
         return plan_forward(exchange, plugin, &rest[plugin.len()..]);
+    };
+    let chosen = match table.rollout(plugin) {
+        None => Chosen::only(stable.clone()),
+        Some(rollout) => rollout::choose(exchange, stable, rollout),
     };
     let metrics = exchange.host.metrics.plugin(plugin);
     let plan = match below.strip_prefix(ASSETS) {
-        Some(asset) => serve_asset(&generation, exchange.parts, asset).map(Plan::Answer),
-        None => plan_call(exchange, generation, below),
+        Some(asset) => serve_asset(&chosen.generation, exchange.parts, asset).map(Plan::Answer),
+        None => plan_call(exchange, chosen, below),
     };
     (Some(metrics), plan)
 }
@@ -83,7 +92,7 @@ pub(crate) async fn call_plugin<B>(
 where
     B: RequestBody,
 {
-    let PlannedCall { generation, mut call, body_bytes_max } = planned;
+    let PlannedCall { generation, mut call, body_bytes_max, copy } = planned;
     if !body.is_end_stream() {
         // Most requests have no body. What waits for one is put aside, so that theirs stay small.
         call.body = Box::pin(body::read(body, body_bytes_max, &exchange.host.http)).await?;
@@ -91,6 +100,10 @@ where
     let (route, authenticated) = (call.route, call.identity.is_some());
     match generation.clone().invoke(*call).await {
         Ok(answer) => {
+            if let Some(copy) = copy {
+                let (rollout, copied) = *copy;
+                rollout.copy(copied, &answer);
+            }
             let mut response = answer::of_plugin(answer, authenticated);
             base::rebase(response.headers_mut(), &base::of(exchange.host, exchange.parts));
             Ok(response)
@@ -121,7 +134,7 @@ fn serve_asset(generation: &Generation, parts: &Parts, path: &str) -> Result<Ans
 /// Checks what the route asks for, in the order in which it costs least.
 fn plan_call(
     exchange: &Exchange<'_>,
-    generation: Arc<Generation>,
+    Chosen { generation, authenticated, shadow }: Chosen,
     below: &str,
 ) -> Result<Plan, Problem> {
     let method = &exchange.parts.method;
@@ -141,16 +154,21 @@ fn plan_call(
     trace::routed(exchange.span, method.as_str(), || {
         format!("{API}{}{}", generation.name(), route.pattern.trim_end_matches('/'))
     });
-    let identity = authenticate(exchange)?;
+    let identity = authenticated.map_or_else(|| authenticate(exchange), |known| *known)?;
     check_access(&generation, &route.access, identity.as_deref())?;
     let body_bytes_max = usize::try_from(body_bytes_max(route)).unwrap_or(usize::MAX);
     body::check_headers(&exchange.parts.headers, body_bytes_max)?;
+    let copy = shadow.map(|rollout| {
+        let about = (route.operation.as_str(), identity.clone());
+        let copied = rollout::copied(exchange, (&rollout, below), about);
+        Box::new((rollout, copied))
+    });
     let call = Box::new(call(exchange, route, matched, identity)?);
-    Ok(Plan::Call(PlannedCall { generation, call, body_bytes_max }))
+    Ok(Plan::Call(PlannedCall { generation, call, body_bytes_max, copy }))
 }
 
 /// The call, without its body.
-fn call(
+pub(crate) fn call(
     exchange: &Exchange<'_>,
     route: &Route,
     matched: Matched,
@@ -184,7 +202,7 @@ fn query_refused(refused: query::Refused) -> Problem {
     }
 }
 
-fn check_access(
+pub(crate) fn check_access(
     generation: &Generation,
     access: &Access,
     identity: Option<&Identity>,

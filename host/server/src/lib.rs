@@ -62,6 +62,7 @@ mod percent;
 pub mod problem;
 mod query;
 mod request;
+mod rollout;
 pub mod secret;
 mod serve;
 mod stall;

@@ -32,7 +32,7 @@ const BAD_MIN: u64 = 5;
 const BAD_SHARE_MORE: f64 = 0.05;
 
 /// Invocations of each generation before their times say anything.
-const TIMED_MIN: u64 = 200;
+pub(super) const TIMED_MIN: u64 = 200;
 
 /// The time of 99 of 100 may be four times the old one's, and this much more.
 const P99_TIMES_MAX: u32 = 4;
@@ -293,7 +293,7 @@ impl Follow {
 }
 
 /// Why `new` does worse than `before`, if it does.
-fn verdict(new: &Score, before: &Score) -> Option<String> {
+pub(super) fn verdict(new: &Score, before: &Score) -> Option<String> {
     let (share, share_before) = (new.bad_share(), before.bad_share());
     if new.n_bad() >= BAD_MIN && share > share_before * 2.0 + BAD_SHARE_MORE {
         return Some(format!(

@@ -8,6 +8,8 @@ use crate::audit::Decision;
 use crate::lifecycle::difference::Difference;
 use crate::lifecycle::history::{GenerationRecord, PluginRecord};
 use crate::lifecycle::operation::{Operation, Outcome};
+use crate::lifecycle::rollout::RolloutOrder;
+use crate::lifecycle::stage::Stage;
 use crate::load::{LoadError, Step};
 use crate::runtime::Runtime;
 use crate::{Digest, Generation};
@@ -23,6 +25,9 @@ pub struct Change {
     pub approved: bool,
     /// Whether only to tell what would happen.
     pub dry_run: bool,
+    /// Which requests the new generation gets at first, beside the one that serves; all of them, when
+    /// not given. For what brings a generation: an install, an approval, a rollback.
+    pub stage: Option<Stage>,
 }
 
 /// What is changed.
@@ -46,6 +51,13 @@ pub enum ChangeKind {
         plugin: String,
         /// Its number; the one that served before, when not given.
         to: Option<u32>,
+    },
+    /// A rollout that goes on is to be at another stage, or to end.
+    Rollout {
+        /// The plugin.
+        plugin: String,
+        /// What is to become of it.
+        order: RolloutOrder,
     },
     /// A disabled plugin is to serve again.
     Enable {
@@ -77,11 +89,15 @@ impl Change {
     /// A change that is agreed to by whoever asks for it.
     #[must_use]
     pub fn approved(kind: ChangeKind, by: &str) -> Self {
-        Self { kind, by: by.to_owned(), approved: true, dry_run: false }
+        Self { kind, by: by.to_owned(), approved: true, dry_run: false, stage: None }
     }
 }
 
 impl ChangeKind {
+    fn is_load(&self) -> bool {
+        !matches!(self, Self::Disable { .. } | Self::Remove { .. } | Self::Rollout { .. })
+    }
+
     /// The word for it.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -89,6 +105,7 @@ impl ChangeKind {
             Self::Install { .. } => "install",
             Self::Approve { .. } => "approve",
             Self::Rollback { .. } => "rollback",
+            Self::Rollout { .. } => "rollout",
             Self::Enable { .. } => "enable",
             Self::Disable { .. } => "disable",
             Self::Remove { .. } => "remove",
@@ -105,8 +122,7 @@ impl Runtime {
         let operation =
             self.inner.lifecycle.operations.begin(change.kind.name(), change.by.clone());
         let (runtime, going_on) = (self.clone(), operation.clone());
-        let is_load =
-            !matches!(change.kind, ChangeKind::Disable { .. } | ChangeKind::Remove { .. });
+        let is_load = change.kind.is_load();
         tokio::spawn(async move {
             let (changing, operation) = (runtime.clone(), going_on.clone());
             let work = tokio::spawn(async move { changing.carry_out(&operation, change).await });
@@ -208,6 +224,10 @@ pub(super) fn decision(operation: &Operation, outcome: &Result<Outcome, LoadErro
         Ok(Outcome::Unchanged) => ("unchanged", json!({})),
         Ok(Outcome::Planned(_)) => ("planned", json!({})),
         Ok(Outcome::Stopped) => ("stopped", json!({})),
+        Ok(Outcome::Staged(number, stage)) => {
+            ("staged", json!({ "generation": number, "stage": stage }))
+        }
+        Ok(Outcome::TakenBack(number)) => ("taken-back", json!({ "generation": number })),
         Ok(Outcome::Waiting(differences)) => {
             ("waiting", json!({ "reason": reason_to_wait(differences) }))
         }

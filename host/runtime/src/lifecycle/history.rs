@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::stage::Stage;
+
 /// A plugin that was ever installed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PluginRecord {
@@ -69,6 +71,8 @@ pub struct GenerationRecord {
     pub ended_ms: Option<u64>,
     /// When the old shape of the data was given up for it: none before can serve after that.
     pub contracted_ms: Option<u64>,
+    /// Which requests it gets, or got last, while it is rolled out beside the one that serves.
+    pub stage: Option<Stage>,
 }
 
 /// What brings a generation.
@@ -104,6 +108,8 @@ pub enum State {
     Preparing,
     /// It waits for an operator's approval.
     Waiting,
+    /// It is rolled out: it takes the requests of its stage, beside the one that is active.
+    Candidate,
     /// It takes requests.
     Active,
     /// A later one took its place.
@@ -119,6 +125,7 @@ impl State {
         match self {
             Self::Preparing => "preparing",
             Self::Waiting => "waiting",
+            Self::Candidate => "candidate",
             Self::Active => "active",
             Self::Superseded => "superseded",
             Self::RolledBack => "rolled-back",

@@ -11,6 +11,7 @@ use caplet_store::{Error, Result, Value};
 use crate::clock::Clock;
 use crate::host_database::{HostDatabase, Statement};
 use crate::lifecycle::history::{GenerationRecord, NewGeneration, PluginRecord, State};
+use crate::lifecycle::stage::Stage;
 
 /// Generations of one plugin that are kept. Older ones that do not serve are forgotten.
 const KEPT_MAX: u32 = 50;
@@ -23,7 +24,7 @@ const PLUGIN: &str =
 
 const GENERATIONS: &str = "SELECT number, digest, version, kind, rights AS \"rights:json\", \
     options AS \"options:json\", state, reason, created_by, created_ms, served_ms, ended_ms, \
-    contracted_ms FROM generations WHERE plugin = $1 ORDER BY number DESC";
+    contracted_ms, stage AS \"stage:json\" FROM generations WHERE plugin = $1 ORDER BY number DESC";
 
 const INSERT: &str = "INSERT INTO generations (plugin, number, digest, version, kind, rights, \
     options, state, reason, created_by, created_ms) \
@@ -41,6 +42,12 @@ const ACTIVATE: &str = "UPDATE generations SET state = 'active', served_ms = $3 
 
 const OUTDATE: &str = "UPDATE generations SET state = 'refused', reason = 'a later one came', \
     ended_ms = $3 WHERE plugin = $1 AND number <> $2 AND state = 'waiting'";
+
+const STAGE: &str = "UPDATE generations SET state = 'candidate', stage = $3, \
+    served_ms = COALESCE(served_ms, $4) WHERE plugin = $1 AND number = $2";
+
+const END_CANDIDATES: &str = "UPDATE generations SET state = $3, reason = $4, ended_ms = $5 \
+    WHERE plugin = $1 AND state = 'candidate' AND number <> $2";
 
 const POINT: &str = "INSERT INTO plugins (name, generation, state, file, file_digest) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE SET \
@@ -181,6 +188,27 @@ impl Ledger {
         let changes: [Statement<'_>; 4] =
             [(SUPERSEDE, &superseded), (ACTIVATE, &at), (OUTDATE, &at), (POINT, &place)];
         self.database.change(&changes).await.map(drop)
+    }
+
+    /// Gives a generation the requests of a stage, beside the one that serves.
+    pub(crate) async fn stage(&self, plugin: &str, number: u32, stage: &Stage) -> Result<()> {
+        let written = serde_json::to_string(stage)
+            .map_err(|error| Error::Unavailable(format!("a stage: {error}")))?;
+        let served = if stage.shadow { Value::Null } else { self.now() };
+        let parameters = [text(plugin), number_of(number), text(&written), served];
+        self.database.change(&[(STAGE, &parameters)]).await.map(drop)
+    }
+
+    /// Ends every generation that is rolled out, but `kept`.
+    pub(crate) async fn end_candidates(
+        &self,
+        plugin: &str,
+        kept: Option<u32>,
+        (state, reason): (State, &str),
+    ) -> Result<()> {
+        let kept = number_of(kept.unwrap_or_default());
+        let parameters = [text(plugin), kept, text(state.name()), text(reason), self.now()];
+        self.database.change(&[(END_CANDIDATES, &parameters)]).await.map(drop)
     }
 
     /// Enables, disables or removes a plugin.

@@ -11,6 +11,8 @@
 //! - `change`: what can be asked for; `operation`: how far it is; `difference`: what needs approval.
 //! - `pipeline`: the way up to the swap; `schema`: the data on that way; `aftermath`: what follows;
 //!   `scores`: what it judges by.
+//! - `rollout`: a new version beside the one that serves, for the requests of a `stage`; `rollout_watch`:
+//!   when it is taken back.
 //! - `ledger`, `history`, `components`: what is remembered; `restore`: how a host starts from it;
 //!   `recorded`: the statements of what serves.
 //!
@@ -26,8 +28,12 @@ mod operation;
 mod pipeline;
 mod recorded;
 mod restore;
+pub(crate) mod rollout;
+mod rollout_report;
+mod rollout_watch;
 pub(crate) mod schema;
 pub(crate) mod scores;
+mod stage;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -50,6 +56,9 @@ pub use change::{Change, ChangeKind, FileSource};
 pub use difference::{Difference, Effect};
 pub use history::{GenerationRecord, Kind, PluginRecord, Presence, State};
 pub use operation::{Operation, Outcome, Plan, Progress, StepProgress};
+pub use rollout::{Rollout, RolloutOrder};
+pub use rollout_report::{RolloutReport, SideReport};
+pub use stage::{Caller, HeaderRule, Stage};
 
 /// How changes are followed up.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

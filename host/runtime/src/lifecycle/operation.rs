@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::lifecycle::difference::Difference;
+use crate::lifecycle::stage::Stage;
 use crate::load::{LoadError, Step};
 
 /// Operations that are remembered after their end.
@@ -64,6 +65,10 @@ pub enum Outcome {
     Planned(Plan),
     /// The plugin no longer takes requests.
     Stopped,
+    /// The generation of that number gets the requests of a stage, beside the one that serves.
+    Staged(u32, Stage),
+    /// The generation of that number gets no more requests; the one that serves gets all.
+    TakenBack(u32),
 }
 
 /// What a change would do.

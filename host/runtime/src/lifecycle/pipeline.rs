@@ -8,6 +8,7 @@ use super::change::{self, Change, ChangeKind, FileSource};
 use super::history::{GenerationRecord, Kind, NewGeneration, PluginRecord, Presence, State};
 use super::ledger::Source;
 use super::operation::{Operation, Outcome, Plan};
+use super::rollout::Beginning;
 use super::schema::{Beside, Schema};
 use super::scores::Score;
 use super::{Turn, difference, not_recorded};
@@ -31,7 +32,7 @@ struct Candidate {
 
 /// What an aftermath begins with: the old generation, what it had done where the new one is held
 /// against it, and the data.
-type Follows = (Option<Arc<Generation>>, Option<Score>, Option<Schema>);
+pub(super) type Follows = (Option<Arc<Generation>>, Option<Score>, Option<Schema>);
 
 /// What a plugin is when it is to be changed.
 struct Present {
@@ -53,12 +54,15 @@ impl Runtime {
             ChangeKind::Rollback { plugin, to } => {
                 self.roll_back(operation, &change, (plugin, *to)).await
             }
+            ChangeKind::Rollout { plugin, order } => {
+                self.roll_out(operation, &change, (plugin, order)).await
+            }
             ChangeKind::Enable { plugin } => self.enable(operation, plugin).await,
             ChangeKind::Disable { plugin } => {
-                self.stop(operation, plugin, Presence::Disabled).await
+                self.stop(operation, (plugin, &change.by), Presence::Disabled).await
             }
             ChangeKind::Remove { plugin, file_is_gone } => {
-                let outcome = self.stop(operation, plugin, Presence::Removed).await?;
+                let outcome = self.stop(operation, (plugin, &change.by), Presence::Removed).await?;
                 if *file_is_gone {
                     let (ledger, none) = (&self.inner.lifecycle.ledger, Source::default());
                     let forgotten = ledger.set_source(plugin, &none).await;
@@ -113,6 +117,7 @@ impl Runtime {
     ) -> Result<Outcome, LoadError> {
         operation.is_about(plugin);
         let turn = self.inner.lifecycle.turn(plugin, operation)?;
+        self.refuse_during_rollout(plugin)?;
         let refused = |reason: String| Step::Compare.failed(Some(plugin), vec![reason]);
         let present = self.present(plugin).await?;
         let Some(record) = &present.record else {
@@ -164,7 +169,7 @@ impl Runtime {
     async fn stop(
         &self,
         operation: &Arc<Operation>,
-        plugin: &str,
+        (plugin, by): (&str, &str),
         state: Presence,
     ) -> Result<Outcome, LoadError> {
         operation.is_about(plugin);
@@ -173,6 +178,7 @@ impl Runtime {
             let reason = "it was never installed".to_owned();
             return Err(Step::Compare.failed(Some(plugin), vec![reason]));
         }
+        self.end_rollout(operation, plugin, by).await?;
         turn.abandon().await;
         operation.at(Step::Swap);
         let loading = self.inner.loading.lock().await;
@@ -189,7 +195,7 @@ impl Runtime {
     }
 
     /// Compiles, describes and checks a component, step by step.
-    async fn prepare_for(
+    pub(super) async fn prepare_for(
         &self,
         operation: &Operation,
         component: Vec<u8>,
@@ -244,6 +250,7 @@ impl Runtime {
             operation.has(Ok(Outcome::Unchanged), false);
             return Ok(Outcome::Unchanged);
         }
+        self.check_stage(&name, change, present.serving.is_some()).await?;
         let mut differences = match &present.serving {
             Some(serving) => difference::between(serving, &candidate.prepared),
             None => Vec::new(),
@@ -278,26 +285,31 @@ impl Runtime {
         let number = ledger.add(&name, &new, (State::Preparing, "")).await;
         let number = number.map_err(not_recorded(&name, Step::Compare))?;
         let source = source_of(&present, &candidate);
-        let is_rollback = candidate.kind == Kind::Rollback;
-        let brought = self
-            .bring_up(operation, (candidate, number), (&present, schema.as_ref(), &source))
-            .await;
-        match brought {
-            Ok(generation) => {
-                // What was rolled back is not rolled back again: the host does that once.
-                let baseline = present.serving.as_ref().filter(|_| !is_rollback);
-                let baseline = baseline.map(|serving| serving.scores.read());
-                let aftermath = (present.serving, baseline, schema);
-                Ok(self.has_come(operation, turn, (generation, aftermath)))
+        let way = (candidate.kind, candidate.why.clone());
+        let ready =
+            self.make_ready(operation, (candidate, number), (&present, schema.as_ref())).await;
+        let brought = match (ready, &change.stage) {
+            (Ok(generation), Some(stage)) => {
+                let beginning = Beginning { candidate: generation, stage: stage.clone(), schema };
+                self.begin_rollout(operation, beginning, &source).await
             }
-            Err(error) => {
-                let refused = ledger.refuse(&name, number, &error.reasons.join("; ")).await;
-                if let Err(error) = refused {
-                    tracing::error!(plugin = name, %error, "a refusal was not written down");
-                }
-                Err(error)
+            (Ok(generation), None) => {
+                let swapped = self.swap(operation, &generation, (&present, &source, &way)).await;
+                // What was rolled back is not rolled back again: the host does that once.
+                let baseline = present.serving.as_ref().filter(|_| way.0 != Kind::Rollback);
+                let baseline = baseline.map(|serving| serving.scores.read());
+                let follows = (present.serving, baseline, schema);
+                swapped.map(|()| self.has_come(operation, turn, (generation, follows)))
+            }
+            (Err(error), _) => Err(error),
+        };
+        if let Err(error) = &brought {
+            let refused = ledger.refuse(&name, number, &error.reasons.join("; ")).await;
+            if let Err(error) = refused {
+                tracing::error!(plugin = name, %error, "a refusal was not written down");
             }
         }
+        brought
     }
 
     async fn wait_for_approval(
@@ -330,41 +342,52 @@ impl Runtime {
         noted.map_err(not_recorded(name, Step::Compare))
     }
 
-    /// Brings the data and the first instances up, and swaps.
-    async fn bring_up(
+    /// Brings the data and the first instances up.
+    async fn make_ready(
         &self,
         operation: &Arc<Operation>,
         (candidate, number): (Candidate, u32),
-        (present, schema, source): (&Present, Option<&Schema>, &Source),
+        (present, schema): (&Present, Option<&Schema>),
     ) -> Result<Arc<Generation>, LoadError> {
-        let name = candidate.prepared.name().to_owned();
-        let Candidate { prepared, kind, why, .. } = candidate;
         operation.at(Step::Expand);
         if let Some(schema) = schema {
             schema.expand(number).await?;
         }
         let database = schema.map(|schema| schema.database.clone());
         operation.at(Step::Warm);
-        let generation = Arc::new(load::build(&self.inner, (prepared, number), database));
+        let built = load::build(&self.inner, (candidate.prepared, number), database);
+        let generation = Arc::new(built);
         let n_warm = present.serving.as_ref().map_or(1, |old| old.instances.n_idle());
         generation.warm(n_warm.clamp(1, WARM_INSTANCES_MAX)).await?;
         operation.at(Step::Health);
         generation.check_health().await?;
-        operation.at(Step::Swap);
-        let is_enabled = present.record.as_ref().is_none_or(|it| it.state != Presence::Disabled);
-        let state = if is_enabled { Presence::Enabled } else { Presence::Disabled };
-        let ended = if kind == Kind::Rollback { State::RolledBack } else { State::Superseded };
-        let _loading = self.inner.loading.lock().await;
-        let ledger = &self.inner.lifecycle.ledger;
-        let swapped = ledger.activate(&name, number, (state.name(), source), (ended, &why)).await;
-        swapped.map_err(not_recorded(&name, Step::Swap))?;
-        if is_enabled {
-            self.change(|plugins| plugins.insert(name.clone(), generation.clone()));
-        }
         Ok(generation)
     }
 
-    fn has_come(
+    /// Gives a generation that is ready all requests. `way` is what brought it, and why the one that
+    /// serves ends.
+    async fn swap(
+        &self,
+        operation: &Operation,
+        generation: &Arc<Generation>,
+        (present, source, way): (&Present, &Source, &(Kind, String)),
+    ) -> Result<(), LoadError> {
+        let (name, (kind, why)) = (generation.name(), way);
+        operation.at(Step::Swap);
+        let is_enabled = present.record.as_ref().is_none_or(|it| it.state != Presence::Disabled);
+        let state = if is_enabled { Presence::Enabled } else { Presence::Disabled };
+        let ended = if *kind == Kind::Rollback { State::RolledBack } else { State::Superseded };
+        let _loading = self.inner.loading.lock().await;
+        let (ledger, number) = (&self.inner.lifecycle.ledger, generation.number());
+        let swapped = ledger.activate(name, number, (state.name(), source), (ended, why)).await;
+        swapped.map_err(not_recorded(name, Step::Swap))?;
+        if is_enabled {
+            self.change(|plugins| plugins.insert(name.to_owned(), generation.clone()));
+        }
+        Ok(())
+    }
+
+    pub(super) fn has_come(
         &self,
         operation: &Arc<Operation>,
         turn: &Turn,

@@ -54,6 +54,8 @@ impl Runtime {
         self.inner.metrics.loaded(resumed.is_ok());
         if let Err(error) = &resumed {
             operation.has(Err(error.clone()), false);
+        } else {
+            self.resume_rollout(&record.name, &turn).await;
         }
         resumed.map(drop)
     }

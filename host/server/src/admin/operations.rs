@@ -26,7 +26,8 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 pub(super) struct Operation {
     /// What it is called.
     id: String,
-    /// What is done: `install`, `approve`, `rollback`, `enable`, `disable`, `remove` or `restore`.
+    /// What is done: `install`, `approve`, `rollback`, `rollout`, `enable`, `disable`, `remove` or
+    /// `restore`.
     change: &'static str,
     /// Who began it.
     by: String,
@@ -35,9 +36,11 @@ pub(super) struct Operation {
     /// The steps so far; the last one may still be going on.
     steps: Vec<OperationStep>,
     /// What came of it: `serving`, `unchanged`, `ready` (the plugin is disabled), `waiting` (for
-    /// approval), `planned` (a dry run), `stopped` or `refused`; null while nobody sees a change.
+    /// approval), `planned` (a dry run), `staged` (it is rolled out), `taken-back`, `stopped` or
+    /// `refused`; null while nobody sees a change.
     outcome: Option<&'static str>,
-    /// The number of the generation that serves or is ready by it.
+    /// The number of the generation that it is about: which serves by it, is ready, is rolled out or
+    /// was taken back.
     generation: Option<u32>,
     /// The step that refused it.
     refused_at: Option<&'static str>,
@@ -57,8 +60,8 @@ pub(super) struct Operation {
 /// A step of an operation.
 #[derive(Serialize, ToSchema)]
 struct OperationStep {
-    /// Its name: `compile`, `describe`, `compare`, `trial`, `expand`, `warm`, `health`, `swap`,
-    /// `drain`, `watch`, `backfill` or `contract`.
+    /// Its name: `compile`, `describe`, `compare`, `trial`, `expand`, `warm`, `health`, `stage`,
+    /// `swap`, `drain`, `watch`, `backfill` or `contract`.
     step: &'static str,
     /// How long it took, in milliseconds; null while it goes on.
     took_ms: Option<f64>,
@@ -173,6 +176,14 @@ impl Operation {
                 "planned"
             }
             Outcome::Stopped => "stopped",
+            Outcome::Staged(number, _) => {
+                self.generation = Some(number);
+                "staged"
+            }
+            Outcome::TakenBack(number) => {
+                self.generation = Some(number);
+                "taken-back"
+            }
         });
     }
 }

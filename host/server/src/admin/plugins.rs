@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State as Extracted;
+use axum::extract::rejection::JsonRejection;
 use caplet_runtime::{
     Change, ChangeKind, GenerationKind, GenerationRecord, GenerationState, Identity, Presence,
     Quarantined,
@@ -16,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::operations::{self, Operation};
+use super::rollout::NewStage;
 use super::{Json, Named, State, not_read, time};
 use crate::problem::Problem;
 
@@ -61,6 +63,19 @@ struct Plugin {
     database_bytes: u64,
     /// Set while the plugin is in quarantine: it failed too often, and its callers are answered 503.
     quarantine: Option<Quarantine>,
+    /// Set while another version is rolled out beside it.
+    rollout: Option<RolloutOfPlugin>,
+}
+
+/// A version that gets some of the requests.
+#[derive(Serialize, ToSchema)]
+struct RolloutOfPlugin {
+    /// The number of its generation.
+    generation: u32,
+    /// Its version.
+    version: String,
+    /// Which requests it gets, for people.
+    stage: String,
 }
 
 /// When and why a plugin is not called.
@@ -109,6 +124,11 @@ async fn list(Extracted(state): Extracted<State>) -> Result<Json<Plugins>, Probl
         rights: generation.inspection().rights.iter().map(|it| it.name.to_owned()).collect(),
         database_bytes: generation.database_bytes(),
         quarantine: generation.quarantined().map(Quarantine::from),
+        rollout: table.rollout(generation.name()).map(|it| RolloutOfPlugin {
+            generation: it.candidate().number(),
+            version: it.candidate().version().to_owned(),
+            stage: it.stage().to_string(),
+        }),
     });
     let failed = host.failed_files().into_iter();
     Ok(Json(Plugins {
@@ -130,6 +150,16 @@ struct NewPlugin {
     /// Only tell what would change.
     #[serde(default)]
     dry_run: bool,
+    /// Which requests it gets at first, beside the version that serves; all, when not given.
+    stage: Option<NewStage>,
+}
+
+/// How what waits is to begin.
+#[derive(Deserialize, Default, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Approval {
+    /// Which requests it gets at first, beside the version that serves; all, when not given.
+    stage: Option<NewStage>,
 }
 
 /// Which generation is to serve again.
@@ -139,6 +169,8 @@ struct RollbackTarget {
     /// Its number; the one that served before, when not given.
     #[schema(minimum = 1)]
     to: Option<u32>,
+    /// Which requests it gets at first, beside the version that serves; all, when not given.
+    stage: Option<NewStage>,
 }
 
 /// The generations of a plugin.
@@ -160,7 +192,7 @@ struct GenerationOfPlugin {
     /// What brought it: `install`, `upgrade`, `rollback` or `configuration`.
     #[schema(value_type = String)]
     kind: GenerationKind,
-    /// What became of it: `preparing`, `waiting`, `active`, `superseded`, `rolled-back` or `refused`.
+    /// What became of it: `preparing`, `waiting`, `candidate`, `active`, `superseded`, `rolled-back` or `refused`.
     #[schema(value_type = String)]
     state: GenerationState,
     /// Why it was refused or rolled back, or what it waits for; else empty.
@@ -175,9 +207,11 @@ struct GenerationOfPlugin {
     served_at: Option<String>,
     /// When it ended; null: it did not.
     ended_at: Option<String>,
+    /// Which requests it gets, or got last, while it is rolled out, for people; null: it was not.
+    stage: Option<String>,
 }
 
-type Begun = Result<(StatusCode, Json<Operation>), Problem>;
+pub(super) type Begun = Result<(StatusCode, Json<Operation>), Problem>;
 
 /// Install a plugin, or upgrade it: the component that was brought is to serve.
 #[utoipa::path(post, path = "/plugins", request_body = NewPlugin,
@@ -187,7 +221,8 @@ async fn install_plugin(
     Extension(caller): Extension<Arc<Identity>>,
     body: Result<Json<NewPlugin>, Problem>,
 ) -> Begun {
-    let Json(NewPlugin { component, approve, dry_run }) = body?;
+    let Json(NewPlugin { component, approve, dry_run, stage }) = body?;
+    let stage = stage.map(NewStage::checked).transpose()?;
     let kept = state.host()?.runtime.kept_component(&component).await;
     let component = kept.ok_or_else(|| {
         Problem::new(
@@ -197,7 +232,7 @@ async fn install_plugin(
         )
     })?;
     let kind = ChangeKind::Install { component, file: None };
-    begin(&state, Change { kind, by: caller.subject.clone(), approved: approve, dry_run })
+    begin(&state, Change { kind, by: caller.subject.clone(), approved: approve, dry_run, stage })
 }
 
 /// Remove a plugin from service. Its data and its history stay.
@@ -214,13 +249,17 @@ async fn remove_plugin(
 
 /// Agree to the generation that waits.
 #[utoipa::path(post, path = "/plugins/{name}/approve", params(("name" = String, Path, description = "The plugin.")),
-    responses((status = 202, body = Operation)))]
+    request_body = Option<Approval>, responses((status = 202, body = Operation)))]
 async fn approve_plugin(
     Extracted(state): Extracted<State>,
     Extension(caller): Extension<Arc<Identity>>,
     Named(plugin): Named<String>,
+    body: Result<Option<axum::Json<Approval>>, JsonRejection>,
 ) -> Begun {
-    begin(&state, Change::approved(ChangeKind::Approve { plugin }, &caller.subject))
+    let stage = body?.and_then(|axum::Json(approval)| approval.stage);
+    let stage = stage.map(NewStage::checked).transpose()?;
+    let kind = ChangeKind::Approve { plugin };
+    begin(&state, Change { stage, ..Change::approved(kind, &caller.subject) })
 }
 
 /// Let an earlier generation serve again.
@@ -232,8 +271,10 @@ async fn roll_back_plugin(
     Named(plugin): Named<String>,
     body: Result<Json<RollbackTarget>, Problem>,
 ) -> Begun {
-    let Json(RollbackTarget { to }) = body?;
-    begin(&state, Change::approved(ChangeKind::Rollback { plugin, to }, &caller.subject))
+    let Json(RollbackTarget { to, stage }) = body?;
+    let stage = stage.map(NewStage::checked).transpose()?;
+    let kind = ChangeKind::Rollback { plugin, to };
+    begin(&state, Change { stage, ..Change::approved(kind, &caller.subject) })
 }
 
 /// Let a disabled plugin serve again.
@@ -272,7 +313,7 @@ async fn list_generations(
     Ok(Json(Generations { items: history.into_iter().map(of_record).collect() }))
 }
 
-fn begin(state: &State, change: Change) -> Begun {
+pub(super) fn begin(state: &State, change: Change) -> Begun {
     let host = state.host()?;
     tracing::info!(
         change = change.kind.name(),
@@ -296,6 +337,7 @@ fn of_record(record: GenerationRecord) -> GenerationOfPlugin {
         created_at: time(record.created_ms),
         served_at: record.served_ms.map(time),
         ended_at: record.ended_ms.map(time),
+        stage: record.stage.map(|stage| stage.to_string()),
     }
 }
 

@@ -1,0 +1,362 @@
+//! Rollouts: which version answers whom, what both share, when the new one is taken back, and what is
+//! there after a restart; and copies of requests, which leave nothing behind.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use caplet_runtime::{
+    Caller, Change, ChangeKind, Copied, GenerationState, HeaderRule, LoadError, Operation, Outcome,
+    Rollout, RolloutOrder, Stage, Step, UpgradeOptions,
+};
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::rig::{Ask, Rig, Setup, bytes_of, json, text};
+
+const PLUGIN: &str = "upgrade";
+
+fn hasty() -> UpgradeOptions {
+    UpgradeOptions { watch_ms: 0, drain_ms_max: 2_000 }
+}
+
+fn percent(percent: u8) -> Stage {
+    Stage { percent, ..Stage::default() }
+}
+
+fn shadow() -> Stage {
+    Stage { shadow: true, ..percent(100) }
+}
+
+async fn serving() -> Rig {
+    let rig = Setup { upgrade: hasty(), ..Setup::default() }.load("upgrade-v1").await;
+    rig.post("/notes/a").await.unwrap();
+    rig.get("/notes").await.unwrap();
+    rig
+}
+
+/// Begins to roll a guest out.
+async fn try_begin(rig: &Rig, guest: &str, stage: Stage) -> Result<Arc<Operation>, LoadError> {
+    let kind = ChangeKind::Install { component: bytes_of(guest), file: None };
+    let change = Change { stage: Some(stage), ..Change::approved(kind, "ada") };
+    let operation = rig.runtime.begin(change);
+    operation.outcome().await.map(|outcome| {
+        assert!(matches!(outcome, Outcome::Staged(..)), "{outcome:?}");
+        operation
+    })
+}
+
+async fn begun(rig: &Rig, guest: &str, stage: Stage) -> Arc<Operation> {
+    try_begin(rig, guest, stage).await.expect("the rollout begins")
+}
+
+async fn order(rig: &Rig, order: RolloutOrder) -> Result<Outcome, LoadError> {
+    let kind = ChangeKind::Rollout { plugin: PLUGIN.to_owned(), order };
+    rig.runtime.begin(Change::approved(kind, "ada")).outcome().await
+}
+
+async fn settled(operation: &Arc<Operation>) -> Option<String> {
+    tokio::time::timeout(Duration::from_secs(20), operation.settled()).await.expect("it ends");
+    operation.progress().trouble
+}
+
+fn rollout(rig: &Rig) -> Option<Arc<Rollout>> {
+    rig.runtime.table().rollout(PLUGIN).cloned()
+}
+
+/// A request of the new version.
+fn to_candidate(rig: &Rig, method: Method, target: &str) -> Ask {
+    let rollout = rollout(rig).expect("a rollout goes on");
+    Ask::to(rollout.candidate().clone(), method, target)
+}
+
+/// The states of all generations, the first one first.
+async fn states(rig: &Rig) -> Vec<GenerationState> {
+    let mut history = rig.runtime.history(PLUGIN).await.unwrap();
+    history.reverse();
+    history.into_iter().map(|generation| generation.state).collect()
+}
+
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < Duration::from_secs(20), "it never came to be: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn answers(rollout: &Rollout, tenant: &str, subject: &str, headers: &HeaderMap) -> bool {
+    rollout.answers(&Caller { tenant, subject: Some(subject), key: "", headers })
+}
+
+#[tokio::test]
+async fn the_new_version_gets_the_requests_of_its_stage_and_both_share_the_data() {
+    let rig = serving().await;
+    let stage = Stage {
+        percent: 20,
+        headers: vec![HeaderRule::try_from("x-canary: yes".to_owned()).unwrap()],
+        tenants: vec!["acme".to_owned()],
+        shadow: false,
+    };
+    let install = begun(&rig, "upgrade-v2", stage).await;
+    let rollout = rollout(&rig).unwrap();
+    let (none, mut canary) = (HeaderMap::new(), HeaderMap::new());
+    canary.insert("x-canary", "yes".parse().unwrap());
+    let taken: Vec<bool> =
+        (0..1_000).map(|n| answers(&rollout, "t", &n.to_string(), &none)).collect();
+    let n_taken = taken.iter().filter(|is_taken| **is_taken).count();
+    assert!((150..250).contains(&n_taken), "{n_taken} of 1000 callers at 20 %");
+    let stranger = taken.iter().position(|is_taken| !is_taken).unwrap().to_string();
+    assert!(answers(&rollout, "acme", &stranger, &none));
+    assert!(answers(&rollout, "t", &stranger, &canary));
+
+    // Expand has run, so that both write and read; the backfill waits.
+    to_candidate(&rig, Method::POST, "/notes/b").send().await.unwrap();
+    rig.post("/notes/c").await.unwrap();
+    let old = rig.get("/notes").await.unwrap();
+    assert!(text(&old).contains("\"b\"") && !text(&old).contains("label"), "{}", text(&old));
+    let new = to_candidate(&rig, Method::GET, "/notes").send().await.unwrap();
+    assert!(text(&new).contains("none"), "what is old is not filled in yet: {}", text(&new));
+    assert_eq!(states(&rig).await, [GenerationState::Active, GenerationState::Candidate]);
+    let report = rig.runtime.rollout(PLUGIN).unwrap();
+    assert_eq!((report.stable.n_invocations, report.candidate.n_invocations), (2, 2));
+    for (side, n) in [("stable", 2.0), ("candidate", 2.0)] {
+        let labels = [("plugin", PLUGIN), ("stage", side), ("outcome", "well")];
+        assert_eq!(rig.counted("caplet_rollout_invocations", &labels), n);
+    }
+
+    let wider = RolloutOrder::Stage(percent(60));
+    assert!(matches!(order(&rig, wider).await.unwrap(), Outcome::Staged(2, _)));
+    let moved = self::rollout(&rig).unwrap();
+    for (n, was_taken) in taken.iter().enumerate() {
+        assert!(answers(&moved, "t", &n.to_string(), &none) || !was_taken, "caller {n} went back");
+    }
+    drop((rollout, moved));
+    assert_eq!(order(&rig, RolloutOrder::Complete).await.map(|_| ()), Ok(()));
+    assert_eq!(settled(&install).await, None);
+    assert_eq!(text(&rig.get("/version").await.unwrap()), "2.0.0");
+    assert_eq!(states(&rig).await, [GenerationState::Superseded, GenerationState::Active]);
+    until("the backfill has run", async || text(&rig.get("/notes").await.unwrap()).contains("old"))
+        .await;
+    assert_eq!(rig.counted("caplet_rollout_invocations", &[("plugin", PLUGIN)]), 0.0);
+}
+
+#[tokio::test]
+async fn what_is_given_up_waits_until_the_new_version_serves_all() {
+    let rig = serving().await;
+    begun(&rig, "upgrade-v3", percent(10)).await;
+    to_candidate(&rig, Method::GET, "/notes").send().await.unwrap();
+    rig.get("/notes").await.unwrap();
+    let aborted = order(&rig, RolloutOrder::Abort).await.unwrap();
+    assert!(matches!(aborted, Outcome::TakenBack(2)), "{aborted:?}");
+    rig.get("/notes").await.unwrap();
+    assert_eq!(states(&rig).await, [GenerationState::Active, GenerationState::RolledBack]);
+    let history = rig.runtime.history(PLUGIN).await.unwrap();
+    assert_eq!(history[0].reason, "taken back by ada");
+    assert!(history.iter().all(|generation| generation.contracted_ms.is_none()));
+    let none = order(&rig, RolloutOrder::Complete).await.unwrap_err();
+    assert!(none.to_string().contains("no version of it is being rolled out"), "{none}");
+    // What was expanded for it is no obstacle to another attempt.
+    begun(&rig, "upgrade-v3", percent(10)).await;
+    order(&rig, RolloutOrder::Complete).await.unwrap();
+    assert_eq!(text(&rig.get("/version").await.unwrap()), "3.0.0");
+    until("the old shape is given up", async || {
+        rig.runtime.history(PLUGIN).await.unwrap()[0].contracted_ms.is_some()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_version_that_does_worse_is_taken_back_once() {
+    let rig = serving().await;
+    let install = begun(&rig, "upgrade-trapping", percent(10)).await;
+    for _ in 0..3 {
+        to_candidate(&rig, Method::GET, "/version").send().await.expect_err("it traps");
+    }
+    let trouble = settled(&install).await.expect("it is said");
+    assert!(trouble.starts_with("taken back: its last invocations all failed"), "{trouble}");
+    assert!(rollout(&rig).is_none());
+    assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0");
+    let history = rig.runtime.history(PLUGIN).await.unwrap();
+    assert_eq!(history[0].state, GenerationState::RolledBack);
+    assert!(history[0].reason.starts_with("taken back by watch: "), "{}", history[0].reason);
+}
+
+#[tokio::test]
+async fn other_changes_wait_for_the_end_of_a_rollout() {
+    let rig = serving().await;
+    let begin = |kind| rig.runtime.begin(Change::approved(kind, "ada"));
+    begun(&rig, "upgrade-v2", percent(10)).await;
+    let again = try_begin(&rig, "upgrade-v3", percent(10)).await.unwrap_err();
+    let install = ChangeKind::Install { component: bytes_of("upgrade-v3"), file: None };
+    let plain = begin(install).outcome().await.unwrap_err();
+    let back = ChangeKind::Rollback { plugin: PLUGIN.to_owned(), to: None };
+    let back = begin(back).outcome().await.unwrap_err();
+    for error in [again, plain, back] {
+        assert_eq!(error.step, Step::Turn);
+        let told = error.to_string();
+        assert!(told.contains("generation 2 is being rolled out (10 % of the callers)"), "{told}");
+        assert!(told.contains("caplet rollout upgrade --complete"), "{told}");
+    }
+    assert!(rollout(&rig).is_some());
+    // Taking the plugin out of service is no time to ask questions.
+    let disable = ChangeKind::Disable { plugin: PLUGIN.to_owned() };
+    begin(disable).outcome().await.unwrap();
+    assert!(rollout(&rig).is_none());
+    begin(ChangeKind::Enable { plugin: PLUGIN.to_owned() }).outcome().await.unwrap();
+    assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0");
+    assert_eq!(states(&rig).await, [GenerationState::Active, GenerationState::RolledBack]);
+}
+
+#[tokio::test]
+async fn a_stage_needs_a_version_beside_it_and_rules_that_can_be() {
+    let empty = Setup { upgrade: hasty(), ..Setup::default() }.runtime(PLUGIN).await;
+    let kind = ChangeKind::Install { component: bytes_of("upgrade-v1"), file: None };
+    let change = Change { stage: Some(percent(10)), ..Change::approved(kind, "ada") };
+    let alone = empty.begin(change).outcome().await.unwrap_err();
+    assert!(alone.to_string().contains("bring it without a stage"), "{alone}");
+    let rig = serving().await;
+    let much = try_begin(&rig, "upgrade-v2", percent(101)).await.unwrap_err();
+    assert!(much.to_string().contains("101 percent"), "{much}");
+    assert_eq!(states(&rig).await, [GenerationState::Active]);
+}
+
+#[tokio::test]
+async fn a_rollback_can_be_rolled_out_too() {
+    let rig = serving().await;
+    let kind = ChangeKind::Install { component: bytes_of("upgrade-v2"), file: None };
+    let upgrade = rig.runtime.begin(Change::approved(kind, "ada"));
+    upgrade.outcome().await.unwrap();
+    assert_eq!(settled(&upgrade).await, None);
+    let kind = ChangeKind::Rollback { plugin: PLUGIN.to_owned(), to: None };
+    let change = Change { stage: Some(percent(50)), ..Change::approved(kind, "ada") };
+    rig.runtime.begin(change).outcome().await.unwrap();
+    let answer = to_candidate(&rig, Method::GET, "/version").send().await.unwrap();
+    assert_eq!(text(&answer), "1.0.0");
+    order(&rig, RolloutOrder::Complete).await.unwrap();
+    use GenerationState::{Active, RolledBack, Superseded};
+    assert_eq!(states(&rig).await, [Superseded, RolledBack, Active]);
+}
+
+#[tokio::test]
+async fn a_rollout_goes_on_after_a_restart_beside_the_one_version_that_serves() {
+    let kept = tempfile::tempdir().unwrap();
+    let setup =
+        || Setup { upgrade: hasty(), kept: Some(kept.path().to_owned()), ..Setup::default() };
+    let rig = setup().load("upgrade-v1").await;
+    rig.post("/notes/a").await.unwrap();
+    begun(&rig, "upgrade-v2", percent(30)).await;
+    let taken = |rig: &Rig| -> Vec<bool> {
+        let (rollout, none) = (rollout(rig).unwrap(), HeaderMap::new());
+        (0..100).map(|n| answers(&rollout, "t", &n.to_string(), &none)).collect()
+    };
+    let before = taken(&rig);
+    assert!(rig.runtime.shutdown(Duration::from_secs(5)).await);
+    rig.runtime.database().close().await;
+    drop(rig);
+
+    let rig = setup().restore(PLUGIN).await;
+    assert_eq!(taken(&rig), before, "callers stay where they were");
+    assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0");
+    let new = to_candidate(&rig, Method::GET, "/version").send().await.unwrap();
+    assert_eq!(text(&new), "2.0.0");
+    assert_eq!(states(&rig).await, [GenerationState::Active, GenerationState::Candidate]);
+    order(&rig, RolloutOrder::Complete).await.unwrap();
+    assert_eq!(text(&rig.get("/version").await.unwrap()), "2.0.0");
+    assert_eq!(states(&rig).await, [GenerationState::Superseded, GenerationState::Active]);
+}
+
+/// A copy of a request, as the server makes it.
+fn copied(rig: &Rig, target: &str) -> Copied {
+    let call = to_candidate(rig, Method::GET, target).call();
+    Copied { operation: "list".to_owned(), request_id: "r1".into(), call: Ok(Box::new(call)) }
+}
+
+#[tokio::test]
+async fn a_copy_is_compared_and_leaves_nothing_behind() {
+    let rig = serving().await;
+    let install = begun(&rig, "upgrade-v2", shadow()).await;
+    let rollout = rollout(&rig).unwrap();
+    assert!(!answers(&rollout, "t", "anybody", &HeaderMap::new()));
+    let real = rig.get("/notes").await.unwrap();
+    let invocations = || rig.counted("caplet_invocations_total", &[("plugin", PLUGIN)]);
+    let (n_before, n_copies) = (invocations(), 3);
+    for _ in 0..n_copies {
+        rollout.copy(copied(&rig, "/notes"), &real);
+        let n = || rig.runtime.rollout(PLUGIN).unwrap().shadow;
+        let began = n().n_different;
+        until("a copy has run", async || n().n_different > began).await;
+    }
+    let report = rig.runtime.rollout(PLUGIN).unwrap();
+    assert_eq!((report.shadow.n_different, report.shadow.n_same), (n_copies, 0));
+    let at: Vec<_> =
+        report.shadow.differences.iter().map(|it| (it.at.as_str(), it.n_times)).collect();
+    assert!(
+        at.contains(&("/items/*/label", n_copies)) || at.iter().any(|it| it.0.contains("label"))
+    );
+    let label = report.shadow.differences.iter().find(|it| it.at.contains("label")).unwrap();
+    assert_eq!((label.stable.as_str(), label.request_id.as_str()), ("absent", "r1"));
+    assert!(!label.candidate.contains("none"), "the value is not told: {}", label.candidate);
+    assert_eq!(invocations(), n_before, "copies are none of the plugin's invocations");
+    assert_eq!(report.candidate.n_invocations, 0);
+
+    // What has to write is not copied at all.
+    let call = to_candidate(&rig, Method::POST, "/notes/z").call();
+    let call = Ok(Box::new(call));
+    rollout.copy(Copied { operation: "add".to_owned(), request_id: "r2".into(), call }, &real);
+    let gone = Copied {
+        operation: "gone".to_owned(),
+        request_id: "r3".into(),
+        call: Err(StatusCode::NOT_FOUND),
+    };
+    rollout.copy(gone, &real);
+    let has_status = || {
+        let report = rig.runtime.rollout(PLUGIN).unwrap().shadow;
+        report.differences.iter().any(|it| it.at == "status" && it.candidate == "404")
+    };
+    until("a route that is gone is told", async || has_status()).await;
+    let notes = json(&rig.get("/notes").await.unwrap());
+    assert!(!notes.to_string().contains("\"z\""), "{notes}");
+    drop(rollout);
+    order(&rig, RolloutOrder::Abort).await.unwrap();
+    assert!(settled(&install).await.is_some());
+}
+
+#[tokio::test]
+async fn a_copy_that_traps_harms_nobody() {
+    let rig = serving().await;
+    begun(&rig, "upgrade-trapping", shadow()).await;
+    let rollout = rollout(&rig).unwrap();
+    let real = rig.get("/notes").await.unwrap();
+    let report = || rig.runtime.rollout(PLUGIN).unwrap().shadow;
+    let n_known = || report().n_failed + report().n_dropped;
+    for n in 0..20 {
+        rollout.copy(copied(&rig, "/notes"), &real);
+        until("a copy has failed", async || n_known() > n).await;
+        assert_eq!(rig.get("/notes").await.unwrap(), real);
+    }
+    // After five faults it is left alone.
+    assert_eq!((report().n_failed, report().n_dropped), (5, 15));
+    assert_eq!(report().differences[0].candidate, "plugin-failed");
+    assert!(rig.generation().quarantined().is_none() && !rig.generation().is_failing());
+    assert_eq!(rig.counted("caplet_faults_total", &[("plugin", PLUGIN)]), 0.0);
+    assert_eq!(rig.counted("caplet_shadow_calls_total", &[("outcome", "failed")]), 5.0);
+    assert_eq!(rig.limit_hits("shadow"), 15.0);
+    assert!(self::rollout(&rig).is_some(), "whoever looks decides");
+}
+
+#[tokio::test]
+async fn copies_are_left_out_when_too_many_run() {
+    let rig = serving().await;
+    begun(&rig, "upgrade-v2", shadow()).await;
+    let rollout = rollout(&rig).unwrap();
+    let real = rig.get("/slow?ms=1").await.unwrap();
+    for _ in 0..20 {
+        rollout.copy(copied(&rig, "/slow?ms=300"), &real);
+    }
+    assert_eq!(rig.runtime.rollout(PLUGIN).unwrap().shadow.n_dropped, 16);
+    assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0", "nobody waits for a copy");
+    let n_run = || {
+        let shadow = rig.runtime.rollout(PLUGIN).unwrap().shadow;
+        shadow.n_same + shadow.n_different + shadow.n_failed
+    };
+    until("the others have run", async || n_run() == 4).await;
+}
