@@ -6,6 +6,7 @@ mod load;
 mod plugin_folder;
 mod process;
 mod restart;
+mod rollout;
 mod subjects;
 mod takeover;
 mod telemetry;

@@ -59,6 +59,8 @@ struct File {
     waits: Option<Digest>,
     /// When it is read again although it has not changed.
     again: Option<Instant>,
+    /// The plugin whose change was in the way when it was read last.
+    behind: Option<String>,
 }
 
 /// Why the present content of a file was not loaded.
@@ -66,7 +68,7 @@ enum NotLoaded {
     /// Until the file changes, or until somebody approves that content.
     Refused { reason: String, waits: Option<Digest> },
     /// Because another change of its plugin goes on.
-    Later(String),
+    Later { reason: String, plugin: Option<String> },
 }
 
 impl NotLoaded {
@@ -78,7 +80,7 @@ impl NotLoaded {
 impl From<LoadError> for NotLoaded {
     fn from(error: LoadError) -> Self {
         match error.step {
-            Step::Turn => Self::Later(error.to_string()),
+            Step::Turn => Self::Later { reason: error.to_string(), plugin: error.plugin },
             _ => Self::because(error),
         }
     }
@@ -197,10 +199,16 @@ impl Look {
         self.remove_missing(runtime, found).await;
         self.forget_approved(runtime);
         for (path, stamp) in found {
-            if self.is_due(path, *stamp, settled) {
+            if self.is_due(path, *stamp, settled) && !self.is_behind_rollout(runtime, path) {
                 self.load(runtime, path, *stamp).await;
             }
         }
+    }
+
+    /// Whether the file waits for the end of a rollout, which may take days.
+    fn is_behind_rollout(&self, runtime: &Runtime, path: &Path) -> bool {
+        let behind = self.files.lock().get(path).and_then(|file| file.behind.clone());
+        behind.is_some_and(|plugin| runtime.table().rollout(&plugin).is_some())
     }
 
     /// Notes the file's stamp and says whether it has to be read now.
@@ -213,6 +221,7 @@ impl Look {
             error: None,
             waits: None,
             again: None,
+            behind: None,
         });
         let is_settled = settled || file.seen == stamp;
         file.seen = stamp;
@@ -275,7 +284,9 @@ impl Look {
         let before = self.files.lock().get(path).and_then(|file| file.plugin.clone());
         let (plugin, error, waits) = match loaded {
             Ok(plugin) => (Some(plugin), None, None),
-            Err(NotLoaded::Later(reason)) => return self.put_off(path, reason),
+            Err(NotLoaded::Later { reason, plugin }) => {
+                return self.put_off(path, (reason, plugin));
+            }
             Err(NotLoaded::Refused { reason, waits }) => (before.clone(), Some(reason), waits),
         };
         if let Some(old) = before.as_deref().filter(|_| before != plugin) {
@@ -283,16 +294,19 @@ impl Look {
         }
         report(&name, plugin.as_deref(), error.as_deref());
         if let Some(file) = self.files.lock().get_mut(path) {
-            *file = File { read: Some(stamp), plugin, error, waits, again: None, ..*file };
+            let seen = file.seen;
+            let read = Some(stamp);
+            *file = File { seen, read, plugin, error, waits, again: None, behind: None };
         }
     }
 
     /// Leaves the file unread, so that a later look reads it again.
-    fn put_off(&self, path: &Path, reason: String) {
+    fn put_off(&self, path: &Path, (reason, plugin): (String, Option<String>)) {
         tracing::info!(file = file_name(path), "not loaded yet: {reason}");
         if let Some(file) = self.files.lock().get_mut(path) {
             file.again = Some(Instant::now() + PUT_OFF);
             file.error = Some(reason);
+            file.behind = plugin;
         }
     }
 

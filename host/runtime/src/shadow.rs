@@ -119,13 +119,15 @@ impl Rollout {
         let Some(admitted) = shadow.admit(&candidate) else { return };
         let real = real.clone();
         tokio::spawn(async move {
+            // Taken whole, so that the place is held to the end.
+            let Admitted { _place, probe } = admitted;
             let Copied { operation, request_id, call } = copied;
             let answered = match call {
                 Ok(call) => candidate.answer_copy(*call).await,
                 Err(status) => Err(Refused::Route(status)),
             };
             let fault = answered.as_ref().err().and_then(Refused::fault);
-            candidate.quarantine.settle(admitted.probe, fault);
+            candidate.quarantine.settle(probe, fault);
             shadow.learn((operation, request_id), &real, answered);
         });
     }
