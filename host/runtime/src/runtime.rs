@@ -251,7 +251,10 @@ impl Runtime {
 
     /// Ends the quarantine of a plugin by hand. Returns whether it was in one.
     pub fn release(&self, plugin: &str) -> bool {
-        self.table().get(plugin).is_some_and(|generation| generation.quarantine.release())
+        let table = self.table();
+        let rolled_out = table.rollout(plugin).map(|it| it.candidate());
+        let both = table.get(plugin).into_iter().chain(rolled_out);
+        both.fold(false, |was, generation| generation.quarantine.release() || was)
     }
 
     /// Puts a changed table in place of the current one. Callers hold `loading`.

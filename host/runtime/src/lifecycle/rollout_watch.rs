@@ -18,6 +18,9 @@ use crate::runtime::{Inner, Runtime};
 /// Between two looks.
 const PERIOD: Duration = Duration::from_millis(50);
 
+/// Between two attempts to take a candidate back, when another change is in the way.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Who takes back.
 const WATCH: &str = "watch";
 
@@ -47,14 +50,16 @@ impl Watch {
                 self.operation.has_settled(self.trouble(&runtime, reason));
                 return;
             }
-            let worse = self.look(&runtime);
-            if let Some(worse) = worse
-                && self.take_back(&runtime, &worse).await
-            {
-                reason = Some(worse);
+            let mut pause = PERIOD;
+            if let Some(worse) = self.look(&runtime) {
+                if self.take_back(&runtime, &worse).await {
+                    reason = Some(worse);
+                } else {
+                    pause = AGAIN;
+                }
             }
             drop(runtime);
-            tokio::time::sleep(PERIOD).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
