@@ -52,6 +52,7 @@ walks! {
     observability_runs "docs/observability.md";
     operating_runs "docs/operating.md";
     performance_runs "docs/performance.md";
+    scenarios_runs "docs/scenarios.md";
     security_runs "docs/security.md";
     sql_runs "docs/sql.md";
     tags_runs "docs/tags.md";

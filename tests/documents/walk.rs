@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
+use caplet_testing::scenario::assert_scenarios;
 use caplet_tests::{Place, Server};
 use figment::Figment;
 use figment::providers::{Format, Toml};
@@ -41,6 +42,7 @@ pub async fn walk(path: &str) {
             "sql" => walk.sql(block, shown).await,
             "toml" => walk.toml(block).await,
             "rust" => walk.rust(&page, block),
+            "yaml" => walk.yaml(block).await,
             "console" => walk.console(block).await,
             "json" => {
                 let before =
@@ -167,6 +169,18 @@ impl Walk {
         self.host().await;
     }
 
+    /// A file of scenarios: written, when it has a name, and else run against the example `notes`.
+    async fn yaml(&self, block: &Block) {
+        if let Some(file) = block.file() {
+            self.workshop.write(block, file);
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let file = folder.path().join("notes.yaml");
+        std::fs::write(&file, &block.text).expect("the scenarios are written");
+        assert_scenarios(&file.display().to_string(), "notes").await;
+    }
+
     fn rust(&self, page: &Page, block: &Block) {
         if let Some(file) = block.file() {
             return self.workshop.write(block, file);
@@ -177,7 +191,7 @@ impl Walk {
             "{}: {:?} keeps it from being compiled",
             block.place, block.words
         );
-        let include = format!("include_str!(\"../../../{}\")", page.path);
+        let include = format!("../{}\")]", page.path);
         let is_compiled = COMPILED_BY.iter().any(|library| read(library).contains(&include));
         assert!(is_compiled, "{}: no documentation test includes the page", block.place);
     }

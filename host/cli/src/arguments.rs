@@ -9,11 +9,13 @@ use clap_complete::Shell;
 
 use crate::build::Build;
 use crate::change::{Approve, History, Install, Named, Rollback};
+use crate::dev::Dev;
 use crate::key::KeyOptions;
 use crate::new::New;
 use crate::remote::Target;
 use crate::rights::{AuditOptions, RightOfPlugin, RightsOptions, WhyDenied};
 use crate::rollout::RolloutOptions;
+use crate::scenarios::Test;
 use crate::subject::Subject;
 use crate::top::Sort;
 
@@ -80,6 +82,12 @@ the address.")]
 
     /// Build a plugin, and tell what it may do and whether a host would load it.
     Build(Build),
+
+    /// Run the scenarios of a plugin against its component.
+    Test(Test),
+
+    /// Serve a plugin while it is written: build and swap in what changes.
+    Dev(Dev),
 
     /// Make a token for a caller, and print it alone.
     #[command(after_help = "\

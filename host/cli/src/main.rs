@@ -4,8 +4,8 @@
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
 //! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
 //!   `subject`, `change`, `rollout`, `rights`: the commands.
-//! - `new`, `build`: the commands of authors; `carried`: the templates, SDKs and contract that they put into
-//!   a plugin.
+//! - `new`, `build`, `scenarios` (`caplet test`), `dev`: the commands of authors; `carried`: the templates,
+//!   SDKs and contract that they put into a plugin.
 //! - `socket`, `takeover`: what a host listens on, and how a new one replaces it; `term`: one host from
 //!   its start to its end; `rehearsal`: what can be known before the running host is touched.
 //! - `compiler`: the process that compiles, which the host starts from this same program.
@@ -27,6 +27,7 @@ mod check;
 mod compiler;
 mod completions;
 mod describe;
+mod dev;
 mod dry;
 mod environment;
 mod failure;
@@ -41,6 +42,7 @@ mod rehearsal;
 mod remote;
 mod rights;
 mod rollout;
+mod scenarios;
 mod serve;
 mod settings;
 mod socket;
@@ -80,7 +82,10 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {
-    if !matches!(arguments.command, Command::Serve(_)) {
+    // These listen to the log in ways of their own.
+    let is_quiet =
+        !matches!(arguments.command, Command::Serve(_) | Command::Dev(_) | Command::Test(_));
+    if is_quiet {
         logging::start_quietly()?;
         environment::warn_of_unknown();
     }
@@ -89,6 +94,8 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Serve(options) => serve::run(options).await,
         Command::New(options) => new::run(&options),
         Command::Build(options) => build::run(&options).await,
+        Command::Test(options) => scenarios::run(&options).await,
+        Command::Dev(options) => dev::run(&options).await,
         Command::Token(options) => token::run(&options),
         Command::Key(options) => key::run(options.command).await,
         Command::List(options) => list::run(&options).await,

@@ -139,8 +139,11 @@ fn missing(predecessor: &Predecessor, host: &Host) -> Result<(), Failure> {
     )))
 }
 
-/// The one line on the standard output; programs read the address from it.
-fn announce(listener: &Listener) -> Result<(), Failure> {
+/// The one line on the standard output; programs read the address from it. Returns it.
+///
+/// # Errors
+/// When the socket has no address.
+pub fn announce(listener: &Listener) -> Result<String, Failure> {
     let address = listener.socket().local_addr();
     let address = address
         .map_err(|reason| Failure::run_time(format!("the socket has no address: {reason}")))?;
@@ -148,7 +151,7 @@ fn announce(listener: &Listener) -> Result<(), Failure> {
     // Nobody has to listen to what is said here.
     let _ = writeln!(output, "caplet listens on http://{address}").and_then(|()| output.flush());
     tracing::info!(%address, "listening");
-    Ok(())
+    Ok(format!("http://{address}"))
 }
 
 /// Shows how many plugins are loaded, while the first look at the folder takes long.

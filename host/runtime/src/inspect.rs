@@ -1,6 +1,6 @@
 //! What a component asks for and offers, read from its type, before anything of it runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use caplet_abi::interfaces::{self, Right};
 use wasmtime::Engine;
@@ -67,16 +67,18 @@ impl Inspection {
     /// Why it is no plugin of this host's contract; empty when it is one.
     #[must_use]
     pub fn mismatches(&self) -> Vec<String> {
-        let mut reasons: Vec<String> = self
-            .unknown
-            .iter()
-            .map(|import| {
-                format!(
-                    "it imports `{import}`, which this host does not serve; it serves {} and WASI 0.2",
-                    interfaces::PACKAGE
-                )
-            })
-            .collect();
+        let mut reasons: Vec<String> =
+            self.other_versions().iter().map(|version| built_for(version)).collect();
+        if !reasons.is_empty() {
+            // What follows from that would only hide it.
+            return reasons;
+        }
+        reasons.extend(self.unknown.iter().map(|import| {
+            format!(
+                "it imports `{import}`, which this host does not serve; it serves {} and WASI 0.2",
+                interfaces::PACKAGE
+            )
+        }));
         if !self.exports.iter().any(|export| export == interfaces::GUEST) {
             reasons.push(format!(
                 "it does not export `{}`; build it against the world `plugin` of {}",
@@ -85,5 +87,66 @@ impl Inspection {
             ));
         }
         reasons
+    }
+
+    /// The versions of the contract it was built for that are not this host's.
+    fn other_versions(&self) -> BTreeSet<&str> {
+        let (package, own) = package();
+        let names = self.unknown.iter().chain(&self.exports);
+        let versions = names.filter_map(|name| {
+            let interface = name.strip_prefix(package)?.strip_prefix('/')?;
+            interface.split_once('@').map(|(_, version)| version)
+        });
+        versions.filter(|version| *version != own).collect()
+    }
+}
+
+/// The contract's name and its version.
+fn package() -> (&'static str, &'static str) {
+    interfaces::PACKAGE.split_once('@').unwrap_or((interfaces::PACKAGE, ""))
+}
+
+/// What to say of a component for another version of the contract.
+fn built_for(version: &str) -> String {
+    let (_, own) = package();
+    let parsed = |text: &str| semver::Version::parse(text).ok();
+    let remedy = match parsed(version) > parsed(own) {
+        true => "update the host, or build it with the SDK of this host",
+        false => "build it again with the SDK of this host",
+    };
+    format!(
+        "it was built for version {version} of the contract, and this host serves {own}: {remedy}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Inspection;
+
+    fn exporting(export: &str) -> Inspection {
+        Inspection { exports: vec![export.to_owned()], ..Inspection::default() }
+    }
+
+    #[test]
+    fn another_version_of_the_contract_is_said_once_with_the_remedy() {
+        let newer = Inspection {
+            unknown: vec!["caplet:plugin/sql@0.9.0".into(), "caplet:plugin/log@0.9.0".into()],
+            ..exporting("caplet:plugin/guest@0.9.0")
+        };
+        let reasons = newer.mismatches();
+        assert_eq!(reasons.len(), 1);
+        assert!(reasons[0].contains("version 0.9.0") && reasons[0].contains("update the host"));
+        let older = exporting("caplet:plugin/guest@0.0.1").mismatches();
+        assert!(older[0].contains("build it again with the SDK"), "{older:?}");
+    }
+
+    #[test]
+    fn another_world_and_a_missing_export_are_named() {
+        let command = exporting("wasi:cli/run@0.2.6").mismatches();
+        assert!(command[0].contains("does not export `caplet:plugin/guest@0.1.0`"), "{command:?}");
+        let guest = exporting("caplet:plugin/guest@0.1.0");
+        assert!(guest.mismatches().is_empty());
+        let foreign = Inspection { unknown: vec!["acme:stock/stock@1.0.0".into()], ..guest };
+        assert!(foreign.mismatches()[0].contains("`acme:stock/stock@1.0.0`"));
     }
 }

@@ -56,17 +56,10 @@ pub async fn run(options: &Build) -> Result<(), Failure> {
     let settings = Settings::load(&options.common, None)?;
     let bytes = make(&project, Purpose::Release)?;
     let runtime = dry::runtime(&settings).await?;
-    let inspection = runtime.inspect(bytes.clone());
-    let inspection = Progress::spinner("checking the component").during(inspection).await;
     let n_bytes = bytes.len();
-    let loaded = match inspection {
-        Ok(inspection) => runtime.load(bytes).await.map(|generation| (inspection, generation)),
-        Err(error) => Err(error),
-    };
-    match loaded {
-        Ok((inspection, generation)) => {
-            let (inspection, generation) = (&inspection, generation.as_ref());
-            let report = Report { project: &project, n_bytes, inspection, generation };
+    match Progress::spinner("checking the component").during(runtime.load(bytes)).await {
+        Ok(generation) => {
+            let report = Report { project: &project, n_bytes, generation: &generation };
             output::print(&report.text())
         }
         Err(error) => {

@@ -14,7 +14,6 @@ const LARGE_BYTES: usize = 30 << 20;
 pub struct Report<'a> {
     pub project: &'a Project,
     pub n_bytes: usize,
-    pub inspection: &'a Inspection,
     pub generation: &'a Generation,
 }
 
@@ -33,7 +32,7 @@ impl Report<'_> {
             description.name,
             description.version,
         );
-        text += &rights(self.inspection);
+        text += &rights(self.generation.inspection());
         for unusual in self.unusual() {
             text += &format!("unusual: {unusual}\n");
         }
@@ -56,7 +55,7 @@ impl Report<'_> {
         let beyond = |name: &&String| {
             ["wasi:sockets/", "wasi:filesystem/"].iter().any(|it| name.starts_with(it))
         };
-        let n_beyond = self.inspection.wasi.iter().filter(beyond).count();
+        let n_beyond = self.generation.inspection().wasi.iter().filter(beyond).count();
         if n_beyond > 0 {
             unusual.push(format!(
                 "{n_beyond} imports are for files or sockets, which it will not find (`caplet inspect` names them)"
