@@ -39,6 +39,7 @@ macro_rules! walks {
 walks! {
     readme_runs "README.md";
     architecture_runs "docs/ARCHITECTURE.md";
+    authoring_runs "docs/authoring.md";
     cli_runs "docs/cli.md";
     comments_page_runs "docs/comments.md";
     configuration_runs "docs/configuration.md";
