@@ -1,5 +1,6 @@
 //! The real binary from outside: what a person, a client and a power cut do to it.
 
+mod authoring;
 mod durability;
 mod full_disk;
 mod load;
