@@ -1,18 +1,14 @@
-//! Changing the plugin of a running host as an operator does: through the admin API where the host has
-//! it, else through its plugin folder. Each change is waited for until requests see it.
+//! Changing the plugins of a running host as an operator does, through the admin API. Each change is
+//! waited for until it serves.
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{Request, header};
+use hyper::{Request, header, http};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::{
-    caller::{Caller, Kind, Outcome},
-    stage::{Place, Stage},
-};
+use super::{caller::Caller, question::Target, sent::Sent, stage::Place};
 
 /// How long a change may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,44 +17,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// before the question, and that time would count as the change's.
 const WAIT_MS: u32 = 10;
 
-/// Between two looks at the version, where a host is changed through its folder.
-const LOOK_TIME: Duration = Duration::from_millis(2);
-
-/// One who changes the plugin.
-pub struct Operator<'a> {
-    stage: &'a Stage,
-    place: &'a Place<'a>,
+/// One who changes plugins.
+pub struct Operator {
     caller: Caller,
     url: String,
     token: String,
-    /// Whether the host can be asked to roll back.
-    has_api: bool,
 }
 
-impl<'a> Operator<'a> {
-    /// Finds out what the host at `url` can be asked.
-    pub async fn new(stage: &'a Stage, place: &'a Place<'a>, url: &str) -> Result<Self> {
-        let token = place.token()?;
-        let caller = Caller::new();
-        let mut operator =
-            Self { stage, place, caller, url: url.to_owned(), token, has_api: false };
-        let (status, _) = operator.post("/components", Bytes::new()).await?;
-        operator.has_api = status != 404;
-        Ok(operator)
+impl Operator {
+    /// The operator of the host at `url`, which runs at a place.
+    pub fn new(place: &Place<'_>, url: &str) -> Result<Self> {
+        let token = place.token("prove", &["caplet.admin"])?;
+        Ok(Self { caller: Caller::new(), url: url.to_owned(), token })
     }
 
-    /// Whether it can roll back.
-    pub fn can_roll_back(&self) -> bool {
-        self.has_api
-    }
-
-    /// Has another version serve.
-    pub async fn upgrade(&self, to: u8) -> Result<()> {
-        if !self.has_api {
-            self.place.install(to)?;
-            return self.seen(to).await;
-        }
-        let component = self.stage.guest(&format!("upgrade-v{to}"))?;
+    /// Has a component serve, whatever it wants more than the one before.
+    pub async fn upgrade(&self, component: Vec<u8>) -> Result<()> {
         let (status, kept) = self.post("/components", component.into()).await?;
         let digest = kept["digest"].as_str().with_context(|| format!("{status}: {kept}"))?;
         let install = json!({ "component": digest, "approve": true });
@@ -66,8 +40,8 @@ impl<'a> Operator<'a> {
     }
 
     /// Has the version before serve again.
-    pub async fn roll_back(&self) -> Result<()> {
-        self.operate("/plugins/upgrade/rollback", &json!({})).await
+    pub async fn roll_back(&self, target: Target) -> Result<()> {
+        self.operate(&format!("/plugins/{}/rollback", target.name()), &json!({})).await
     }
 
     /// Begins an operation, and waits until requests see what came of it.
@@ -86,31 +60,18 @@ impl<'a> Operator<'a> {
         bail!("{path}: not done after {PATIENCE:?}")
     }
 
-    /// Waits until all that follows the last change is done, as far as the host tells.
-    async fn seen(&self, version: u8) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline {
-            if self.caller.ask(&self.url, Kind::Fast, 0).await == Outcome::Good(version) {
-                return Ok(());
-            }
-            sleep(LOOK_TIME).await;
-        }
-        let folder = self.place.folder().display();
-        bail!("version {version} does not serve after {PATIENCE:?}: see {folder}")
-    }
-
     async fn post(&self, path: &str, body: Bytes) -> Result<(u16, Value)> {
         let media_type =
             if path == "/components" { "application/wasm" } else { "application/json" };
         let request = self.request("POST", path).header(header::CONTENT_TYPE, media_type);
-        self.caller.json(request.body(Full::new(body))?).await
+        self.caller.json(request.body(Sent::at_once(body))?).await
     }
 
     async fn get(&self, path: &str) -> Result<(u16, Value)> {
-        self.caller.json(self.request("GET", path).body(Full::default())?).await
+        self.caller.json(self.request("GET", path).body(Sent::default())?).await
     }
 
-    fn request(&self, method: &str, path: &str) -> hyper::http::request::Builder {
+    fn request(&self, method: &str, path: &str) -> http::request::Builder {
         let url = format!("{}/admin/api{path}", self.url);
         let token = format!("Bearer {}", self.token);
         Request::builder().method(method).uri(url).header(header::AUTHORIZATION, token)

@@ -1,54 +1,19 @@
-//! One request to a host, and what came back. Every answer is looked at: its status, its content, and
-//! which version of the plugin it says it is of.
+//! One request to a host, and what came back. What is asked and what is a good answer is in
+//! [`super::question`].
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, Response, body::Incoming, header};
+use http_body_util::BodyExt;
+use hyper::{Request, Response, body::Incoming, http};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
-use super::feed;
+use super::{question::Question, sent::Sent};
 
 /// How long an answer may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How much is uploaded, in bytes.
-const UPLOAD_BYTES: usize = 60_000;
-
-/// The header in which a plugin says its version.
-const VERSION: &str = "x-version";
-
-/// What is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
-    /// What costs the plugin nothing.
-    Fast,
-    /// What takes two seconds.
-    Slow,
-    /// A body that is counted.
-    Upload,
-    /// A new row.
-    Write,
-    /// A stream of events from an outside service.
-    Stream,
-}
-
-impl Kind {
-    pub const ALL: [Self; 5] = [Self::Fast, Self::Slow, Self::Upload, Self::Write, Self::Stream];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fast => "fast",
-            Self::Slow => "slow, 2 s",
-            Self::Upload => "upload",
-            Self::Write => "write",
-            Self::Stream => "event stream",
-        }
-    }
-}
 
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,13 +37,20 @@ pub enum Outcome {
 /// Clients of both versions of HTTP, which keep their connections.
 #[derive(Clone)]
 pub struct Caller {
-    http1: Client<HttpConnector, Full<Bytes>>,
-    http2: Client<HttpConnector, Full<Bytes>>,
-    upload: Bytes,
+    http1: Client<HttpConnector, Sent>,
+    http2: Client<HttpConnector, Sent>,
+    /// Who asks, where that matters.
+    token: Arc<str>,
 }
 
 impl Caller {
+    /// Nobody in particular.
     pub fn new() -> Self {
+        Self::with_token("")
+    }
+
+    /// The bearer of a token.
+    pub fn with_token(token: &str) -> Self {
         let connector = || {
             let mut connector = HttpConnector::new();
             connector.set_nodelay(true);
@@ -88,43 +60,30 @@ impl Caller {
         Self {
             http1: builder().build(connector()),
             http2: builder().http2_only(true).build(connector()),
-            upload: vec![b'x'; UPLOAD_BYTES].into(),
+            token: token.into(),
         }
     }
 
-    /// Asks a host for something of the plugin `upgrade`, over HTTP/2 where the number is odd.
-    pub async fn ask(&self, url: &str, kind: Kind, number: u64) -> Outcome {
-        let (method, path, body) = match kind {
-            Kind::Fast => (Method::GET, "/api/upgrade/version".to_owned(), Bytes::new()),
-            Kind::Slow => (Method::GET, "/api/upgrade/slow?ms=2000".to_owned(), Bytes::new()),
-            Kind::Upload => (Method::POST, "/api/upgrade/upload".to_owned(), self.upload.clone()),
-            Kind::Write => (Method::POST, format!("/api/upgrade/notes/n{number}"), Bytes::new()),
-            Kind::Stream => (Method::GET, "/api/feed/events".to_owned(), Bytes::new()),
-        };
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("{url}{path}"))
-            .header(header::CONTENT_TYPE, "application/octet-stream")
-            .body(Full::new(body));
-        match request {
-            Ok(request) => self.send(request, number, |answer| judge(kind, answer)).await,
-            Err(error) => Outcome::Wrong(error.to_string()),
-        }
+    /// Asks a host, over HTTP/2 where the number is odd.
+    pub async fn ask(&self, url: &str, question: Question, number: u64) -> Outcome {
+        let request = || question.request(url, number, &self.token);
+        self.send(request, number, |answer| question.judge(&answer)).await
     }
 
     /// Asks for anything, over HTTP/2 where the number is odd.
     pub async fn send(
         &self,
-        request: Request<Full<Bytes>>,
+        request: impl Fn() -> http::Result<Request<Sent>>,
         number: u64,
         judge: impl FnOnce(Answer) -> Outcome,
     ) -> Outcome {
         let client = if number % 2 == 1 { &self.http2 } else { &self.http1 };
         let asking = async {
-            let answer = match client.request(request.clone()).await {
+            let made = || request().map_err(|error| Outcome::Wrong(error.to_string()));
+            let answer = match client.request(made()?).await {
                 // The host said before that it takes no more on this connection, and has not seen the
                 // request: clients send it again on another one (RFC 9113, section 8.7).
-                Err(error) if is_goodbye(&error) => client.request(request).await,
+                Err(error) if is_goodbye(&error) => client.request(made()?).await,
                 other => other,
             };
             let answer = answer.map_err(|error| match error.is_connect() {
@@ -145,7 +104,7 @@ impl Caller {
     /// The JSON that comes back from a request of the operator's.
     pub async fn json(
         &self,
-        request: Request<Full<Bytes>>,
+        request: Request<Sent>,
     ) -> anyhow::Result<(u16, serde_json::Value)> {
         let answer: Response<Incoming> = self.http1.request(request).await?;
         let status = answer.status().as_u16();
@@ -155,18 +114,23 @@ impl Caller {
 }
 
 /// An answer that came to its end.
-pub struct Answer(Response<Bytes>);
+pub struct Answer(pub Response<Bytes>);
 
 impl Answer {
     pub fn status(&self) -> u16 {
         self.0.status().as_u16()
     }
 
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(self.0.body()).chars().take(300).collect()
+    pub fn body(&self) -> &[u8] {
+        self.0.body()
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    /// The beginning of its body, for messages.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.body()).chars().take(300).collect()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.0.headers().get(name)?.to_str().ok()
     }
 
@@ -178,36 +142,6 @@ impl Answer {
             status => Outcome::Wrong(format!("{status}: {}", self.text())),
         }
     }
-}
-
-fn judge(kind: Kind, answer: Answer) -> Outcome {
-    let wanted = if kind == Kind::Write { 201 } else { 200 };
-    if answer.status() != wanted {
-        return answer.not_as_wanted();
-    }
-    if kind == Kind::Stream {
-        let is_whole = answer.0.body().as_ref() == feed::all_events().as_bytes();
-        return if is_whole { Outcome::Good(0) } else { Outcome::Wrong(answer.text()) };
-    }
-    let header = answer.header(VERSION).and_then(major);
-    let text = answer.text();
-    let said = match kind {
-        Kind::Fast => major(&text),
-        _ => serde_json::from_str::<serde_json::Value>(&text)
-            .ok()
-            .filter(|said| kind != Kind::Upload || said["bytes"] == UPLOAD_BYTES)
-            .and_then(|said| major(said["version"].as_str()?)),
-    };
-    match (header, said) {
-        (Some(header), Some(said)) if header == said => Outcome::Good(said),
-        (Some(header), Some(said)) => Outcome::Mixed(format!("{header} in the head, {said} below")),
-        _ => Outcome::Wrong(text),
-    }
-}
-
-/// The first number of a version.
-fn major(version: &str) -> Option<u8> {
-    version.split('.').next()?.parse().ok()
 }
 
 /// Whether the other side took no more requests on the connection, and nothing was wrong with it.
@@ -240,41 +174,5 @@ impl fmt::Display for Outcome {
             Self::Unreached(reason) => write!(formatter, "no connection: {reason}"),
             Self::Dropped(reason) => write!(formatter, "no answer: {reason}"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Answer, Kind, Outcome, judge};
-    use hyper::Response;
-
-    fn answer(status: u16, version: &str, body: &str) -> Answer {
-        let builder = Response::builder().status(status).header("x-version", version);
-        Answer(builder.body(body.to_owned().into()).unwrap())
-    }
-
-    #[test]
-    fn an_answer_is_of_one_version() {
-        assert_eq!(judge(Kind::Fast, answer(200, "2.0.0", "2.0.0")), Outcome::Good(2));
-        let slow = r#"{"version":"3.0.0"}"#;
-        assert_eq!(judge(Kind::Slow, answer(200, "3.0.0", slow)), Outcome::Good(3));
-        assert!(matches!(judge(Kind::Slow, answer(200, "2.0.0", slow)), Outcome::Mixed(_)));
-        assert!(matches!(judge(Kind::Fast, answer(200, "x", "2.0.0")), Outcome::Wrong(_)));
-    }
-
-    #[test]
-    fn an_upload_is_whole() {
-        let part = r#"{"version":"1.0.0","bytes":59999}"#;
-        assert!(matches!(judge(Kind::Upload, answer(200, "1.0.0", part)), Outcome::Wrong(_)));
-        let whole = r#"{"version":"1.0.0","bytes":60000}"#;
-        assert_eq!(judge(Kind::Upload, answer(200, "1.0.0", whole)), Outcome::Good(1));
-    }
-
-    #[test]
-    fn a_refusal_says_when_to_come_again() {
-        assert!(matches!(judge(Kind::Fast, answer(503, "", "")), Outcome::Error(503, _)));
-        let mut refusal = answer(503, "", "");
-        refusal.0.headers_mut().insert("retry-after", "1".parse().unwrap());
-        assert_eq!(judge(Kind::Fast, refusal), Outcome::Refused);
     }
 }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::{
     Plan,
-    caller::{Caller, Kind, Outcome},
+    caller::{Caller, Outcome},
     feed,
     load::{Load, Traffic},
     plot::{Mark, Plot},
+    question::{Kind, Question, Target},
     row::{AtMost, Row, replay},
     samples::{Samples, number, percentile},
     swaps::settings,
@@ -42,15 +43,16 @@ pub async fn run(plan: &Plan<'_>) -> Result<Vec<Row>> {
 
 /// Requests of which none takes long, so that rounds are short.
 fn traffic(seed: u64) -> Traffic {
-    let mix = vec![(Kind::Fast, 6), (Kind::Upload, 2), (Kind::Write, 2)];
-    Traffic { rate_per_s: 500, in_flight_max: 200, seed, mix }
+    let mix = [(Kind::Fast, 6), (Kind::Upload, 2), (Kind::Write, 2)];
+    let mix = mix.map(|(kind, part)| (Question { of: Target::Upgrade, kind }, part));
+    Traffic { rate_per_s: 500, in_flight_max: 200, seed, mix: mix.into() }
 }
 
 async fn kill(plan: &Plan<'_>, rounds: u32) -> Result<Row> {
     let begun = Instant::now();
     let feed = feed::start().await?;
     let place = plan.stage.place("kill")?;
-    place.install(1)?;
+    place.install(&["upgrade-v1"])?;
     let mut times_ms = Vec::new();
     let mut server = place.start(&settings(&feed), &[])?;
     for round in 0..rounds {
@@ -83,7 +85,7 @@ async fn terminate(plan: &Plan<'_>, rounds: u32) -> Result<Row> {
     let begun = Instant::now();
     let feed = feed::start().await?;
     let place = plan.stage.place("terminate")?;
-    place.install(1)?;
+    place.install(&["upgrade-v1"])?;
     let mut answered = 0;
     let mut all = Vec::new();
     let mut times_ms = Vec::new();
@@ -118,7 +120,7 @@ async fn take_over(plan: &Plan<'_>, rounds: u32) -> Result<Row> {
     let begun = Instant::now();
     let feed = feed::start().await?;
     let place = plan.stage.place("take-over")?;
-    place.install(1)?;
+    place.install(&["upgrade-v1"])?;
     let mut server = place.start(&settings(&feed), &[])?;
     let load = Load::begin(&Caller::new(), server.url(), traffic(plan.seed));
     let mut marks = Vec::new();

@@ -14,7 +14,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::caller::{Caller, Kind, Outcome};
+use super::{
+    caller::{Caller, Outcome},
+    question::{Kind, Question, Target},
+};
 
 /// What is asked, how often.
 #[derive(Debug, Clone)]
@@ -22,43 +25,51 @@ pub struct Traffic {
     pub rate_per_s: u32,
     /// Requests under way at once.
     pub in_flight_max: usize,
-    /// Decides which kind of request comes when.
+    /// Decides which request comes when.
     pub seed: u64,
-    /// The kinds, with their parts.
-    pub mix: Vec<(Kind, u32)>,
+    /// What is asked, with its part of all.
+    pub mix: Vec<(Question, u32)>,
 }
 
 impl Traffic {
-    /// 500 requests a second, of all kinds: so many of them are slow that about 190 are under way at
-    /// any time. When the host stands still there are more; the bound is only a guard.
+    /// 500 requests a second of all kinds to the fixture and to the bundled plugins: so many of them
+    /// are slow that about 200 are under way at any time. When the host stands still there are more;
+    /// the bound is only a guard.
     pub fn full(seed: u64) -> Self {
-        let mix = vec![
-            (Kind::Fast, 23),
-            (Kind::Slow, 7),
-            (Kind::Upload, 5),
-            (Kind::Write, 4),
-            (Kind::Stream, 1),
-        ];
-        Self { rate_per_s: 500, in_flight_max: 1_000, seed, mix }
+        let of = |of, parts: [u32; 4]| {
+            let kinds = [Kind::Fast, Kind::Slow, Kind::Upload, Kind::Write];
+            kinds.into_iter().map(move |kind| Question { of, kind }).zip(parts)
+        };
+        let feed = Question { of: Target::Feed, kind: Kind::Stream };
+        let mix = of(Target::Upgrade, [11, 3, 3, 2])
+            .chain(of(Target::Comments, [11, 4, 1, 3]))
+            .chain(of(Target::Tags, [11, 4, 1, 3]))
+            .chain([(feed, 3)]);
+        Self { rate_per_s: 500, in_flight_max: 1_000, seed, mix: mix.collect() }
     }
 
-    fn kind(&self, random: &mut fastrand::Rng) -> Kind {
+    /// One question, asked so often.
+    pub fn of(question: Question, rate_per_s: u32, seed: u64) -> Self {
+        Self { rate_per_s, in_flight_max: 10_000, seed, mix: vec![(question, 1)] }
+    }
+
+    fn question(&self, random: &mut fastrand::Rng) -> Option<Question> {
         let all: u32 = self.mix.iter().map(|(_, part)| part).sum();
         let mut at = random.u32(0..all.max(1));
-        for (kind, part) in &self.mix {
+        for (question, part) in &self.mix {
             if at < *part {
-                return *kind;
+                return Some(*question);
             }
             at -= part;
         }
-        Kind::Fast
+        None
     }
 }
 
 /// What became of one request. Times are since the load began.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    pub kind: Kind,
+    pub question: Question,
     /// When it was due.
     pub due: Duration,
     /// When it was sent.
@@ -131,15 +142,15 @@ async fn drive(one: One, traffic: Traffic, is_over: Arc<AtomicBool>) {
         let due = Duration::from_secs(1) * u32::try_from(number).unwrap_or(u32::MAX)
             / traffic.rate_per_s.max(1);
         sleep_until(one.begun + due).await;
-        let kind = traffic.kind(&mut random);
+        let Some(question) = traffic.question(&mut random) else { return };
         let (one, places) = (one.clone(), places.clone());
         tokio::spawn(async move {
             let Ok(_place) = places.acquire_owned().await else { return };
             let sent = one.begun.elapsed();
-            let outcome = one.caller.ask(&one.url, kind, number).await;
+            let outcome = one.caller.ask(&one.url, question, number).await;
             let done = one.begun.elapsed();
             // Nobody listens any more when the scenario has failed.
-            let _ = one.tell.send(Sample { kind, due, sent, done, outcome });
+            let _ = one.tell.send(Sample { question, due, sent, done, outcome });
         });
     }
 }
@@ -150,12 +161,12 @@ mod tests {
 
     #[test]
     fn the_same_seed_asks_the_same() {
-        let kinds = |seed| {
+        let questions = |seed| {
             let traffic = Traffic::full(seed);
             let mut random = fastrand::Rng::with_seed(seed);
-            (0..100).map(|_| traffic.kind(&mut random)).collect::<Vec<_>>()
+            (0..100).map(|_| traffic.question(&mut random).unwrap()).collect::<Vec<_>>()
         };
-        assert_eq!(kinds(7), kinds(7));
-        assert_ne!(kinds(7), kinds(8));
+        assert_eq!(questions(7), questions(7));
+        assert_ne!(questions(7), questions(8));
     }
 }

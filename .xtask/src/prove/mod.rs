@@ -22,11 +22,14 @@ mod load;
 mod overload;
 mod page;
 mod plot;
+mod question;
 mod report;
 mod row;
 mod samples;
+mod sent;
 mod stage;
 mod swaps;
+mod versions;
 
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};

@@ -6,18 +6,16 @@ use std::time::{Duration, Instant};
 
 use super::{
     Plan,
-    caller::{Caller, Kind, Outcome},
-    feed,
+    caller::{Caller, Outcome},
     load::{Load, Sample, Traffic},
     plot::Plot,
+    question::{Kind, Question, Target},
     row::{AtMost, Row, replay},
     samples::{Samples, number, percentile},
 };
 
-/// So many slow requests run at once, and so many wait: each takes two seconds, so that the host can
+/// So many requests of a plugin run at once by default; each takes two seconds, so that the host can
 /// answer 32 a second, whatever the machine.
-const CONCURRENCY: &str = "64";
-const QUEUE: &str = "64";
 const CAPACITY_PER_S: u32 = 32;
 
 /// How much more than that is asked.
@@ -33,22 +31,12 @@ const NORMAL_TIME: Duration = Duration::from_secs(5);
 pub async fn run(plan: &Plan<'_>) -> Result<Vec<Row>> {
     let begun = Instant::now();
     let phase = (plan.time / 4).clamp(Duration::from_secs(5), Duration::from_secs(60));
-    let feed = feed::start().await?;
     let place = plan.stage.place("overload")?;
-    place.install(1)?;
-    let settings = [
-        ("CAPLET_SERVICES__FEED__URL", feed.as_str()),
-        ("CAPLET_LIMITS__CONCURRENCY_MAX", CONCURRENCY),
-        ("CAPLET_LIMITS__QUEUE_MAX", QUEUE),
-    ];
-    let server = place.start(&settings, &[])?;
+    place.install(&["upgrade-v1"])?;
+    let server = place.start(&[], &[])?;
     let caller = Caller::new();
-    let slow = |rate_per_s| Traffic {
-        rate_per_s,
-        in_flight_max: 10_000,
-        seed: plan.seed,
-        mix: vec![(Kind::Slow, 1)],
-    };
+    let question = Question { of: Target::Upgrade, kind: Kind::Slow };
+    let slow = |rate_per_s| Traffic::of(question, rate_per_s, plan.seed);
     let steady =
         during(Load::begin(&caller, server.url(), slow(CAPACITY_PER_S / 2)), phase).await?;
     let held_before = server.memory()?.anonymous_kib;
@@ -65,9 +53,9 @@ pub async fn run(plan: &Plan<'_>) -> Result<Vec<Row>> {
     #[allow(clippy::cast_precision_loss)]
     let growth_mib = held_during.saturating_sub(held_before) as f64 / 1_024.0;
     let what = format!(
-        "A host that can answer {CAPACITY_PER_S} requests a second ({CONCURRENCY} at once, {QUEUE} \
-         waiting, two seconds each) is asked {TIMES} times as many: what it takes is answered, what \
-         it refuses is told when to come again, and {NORMAL_TIME:?} later all is as before."
+        "A host with its default settings, that can answer {CAPACITY_PER_S} requests a second (64 at \
+         once, two seconds each), is asked {TIMES} times as many: what it takes is answered, what it \
+         refuses is told when to come again, and {NORMAL_TIME:?} later all is as before."
     );
     let end = over.0.last().map_or(Duration::ZERO, |last: &Sample| last.done);
     let row = Row::new("overload-bounded", &what, replay("overload", plan.seed))

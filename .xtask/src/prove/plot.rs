@@ -5,8 +5,9 @@ use maud::{Markup, html};
 use std::{fmt::Write, time::Duration};
 
 use super::{
-    caller::{Kind, Outcome},
+    caller::Outcome,
     load::Sample,
+    question::Kind,
     samples::{Samples, percentile},
 };
 
@@ -62,8 +63,9 @@ impl Plot {
     ) -> Self {
         let step = (to.saturating_sub(from) / N_BUCKETS).max(Duration::from_millis(1));
         let mut buckets = vec![Vec::new(); N_BUCKETS as usize + 1];
-        let is_wanted =
-            |sample: &&Sample| sample.kind == kind && matches!(sample.outcome, Outcome::Good(_));
+        let is_wanted = |sample: &&Sample| {
+            sample.question.kind == kind && matches!(sample.outcome, Outcome::Good(_))
+        };
         for sample in samples.0.iter().filter(is_wanted) {
             let Some(since) = sample.due.checked_sub(from) else { continue };
             let place = usize::try_from(since.as_micros() / step.as_micros()).unwrap_or(usize::MAX);
@@ -213,8 +215,9 @@ fn trimmed(value: f64) -> String {
 mod tests {
     use super::{Mark, Plot};
     use crate::prove::{
-        caller::{Kind, Outcome},
+        caller::Outcome,
         load::Sample,
+        question::{Kind, Question, Target},
         samples::Samples,
     };
     use std::time::Duration;
@@ -223,7 +226,7 @@ mod tests {
     fn every_moment_with_an_answer_is_drawn_and_named_in_words() {
         let at = Duration::from_millis;
         let sample = |due, took| Sample {
-            kind: Kind::Fast,
+            question: Question { of: Target::Upgrade, kind: Kind::Fast },
             due: at(due),
             sent: at(due),
             done: at(due + took),

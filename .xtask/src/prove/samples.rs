@@ -4,8 +4,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    caller::{Kind, Outcome},
+    caller::Outcome,
     load::Sample,
+    question::{Kind, Target},
     row::Row,
 };
 
@@ -21,34 +22,48 @@ impl Samples {
         self.0.iter().filter(|sample| is_so(&sample.outcome)).count()
     }
 
-    /// The latencies of the good answers of a kind whose requests were due in one of the windows.
-    pub fn latencies_ms(&self, kind: Kind, is_in: impl Fn(Duration) -> bool) -> Vec<f64> {
-        let good = |sample: &&Sample| {
-            sample.kind == kind && matches!(sample.outcome, Outcome::Good(_)) && is_in(sample.due)
-        };
-        self.0.iter().filter(good).map(Sample::latency_ms).collect()
+    /// Those of one plugin.
+    pub fn of(&self, target: Target) -> Self {
+        Self(self.0.iter().filter(|sample| sample.question.of == target).cloned().collect())
     }
 
-    /// The longest time between two answers to fast requests, from `from` to `to`.
-    pub fn pause_ms(&self, from: Duration, to: Duration) -> f64 {
-        let is_good = |sample: &&Sample| {
-            sample.kind == Kind::Fast && matches!(sample.outcome, Outcome::Good(_))
+    /// The latencies of the good answers of a kind whose requests were due in one of the windows.
+    pub fn latencies_ms(&self, kind: Kind, is_in: impl Fn(Duration) -> bool) -> Vec<f64> {
+        self.good(kind).filter(|sample| is_in(sample.due)).map(Sample::latency_ms).collect()
+    }
+
+    fn good(&self, kind: Kind) -> impl DoubleEndedIterator<Item = &Sample> {
+        let is_good = move |sample: &&Sample| {
+            sample.question.kind == kind && matches!(sample.outcome, Outcome::Good(_))
         };
-        let inside = self.0.iter().filter(is_good).map(|sample| sample.done);
-        let inside: Vec<Duration> = inside.filter(|done| (from..=to).contains(done)).collect();
-        let gaps = inside.windows(2).map(|pair| pair[1] - pair[0]);
-        gaps.max().unwrap_or(to.saturating_sub(from)).as_secs_f64() * 1_000.0
+        self.0.iter().filter(is_good)
+    }
+
+    /// The longest time from `from` to `to` in which a fast request waited and none was answered.
+    pub fn pause_ms(&self, from: Duration, to: Duration) -> f64 {
+        let mut longest = Duration::ZERO;
+        // From the last answer to the first: when the earliest was due of those answered later, and
+        // when the next one was answered.
+        let mut due_first = to;
+        let mut next = to;
+        for sample in self.good(Kind::Fast).rev().filter(|sample| sample.done >= from) {
+            if sample.done <= to {
+                longest = longest.max(next.saturating_sub(sample.done.max(due_first)));
+                next = sample.done;
+            }
+            due_first = due_first.min(sample.due);
+        }
+        longest.max(next.saturating_sub(from.max(due_first))).as_secs_f64() * 1_000.0
     }
 
     /// A row with how many requests there were of each kind, and with none that failed.
     pub fn judged(&self, row: Row) -> Row {
-        let row = Kind::ALL.iter().fold(row, |row, kind| {
-            let n = self.0.iter().filter(|sample| sample.kind == *kind).count();
-            if n == 0 {
-                row
-            } else {
-                row.told(&format!("requests: {}", kind.name()), number(n), "")
-            }
+        let mut asked = BTreeMap::new();
+        for sample in &self.0 {
+            *asked.entry(sample.question).or_insert(0) += 1;
+        }
+        let row = asked.into_iter().fold(row, |row, (question, n)| {
+            row.told(&format!("requests: {}", question.name()), number(n), "")
         });
         let row = row
             .none("no connection", self.count(|it| matches!(it, Outcome::Unreached(_))))
@@ -65,7 +80,7 @@ impl Samples {
         let mut sorts: BTreeMap<String, (usize, Duration)> = BTreeMap::new();
         for sample in &self.0 {
             if !matches!(sample.outcome, Outcome::Good(_)) {
-                let text = format!("{}: {}", sample.kind.name(), sample.outcome);
+                let text = format!("{}: {}", sample.question.name(), sample.outcome);
                 sorts.entry(text).or_insert((0, sample.done)).0 += 1;
             }
         }
@@ -101,25 +116,31 @@ pub fn number(n: usize) -> f64 {
 mod tests {
     use super::{Samples, percentile};
     use crate::prove::{
-        caller::{Kind, Outcome},
+        caller::Outcome,
         load::Sample,
+        question::{Kind, Question, Target},
         row::Row,
     };
     use std::time::Duration;
 
     fn sample(kind: Kind, due_ms: u64, done_ms: u64, outcome: Outcome) -> Sample {
         let at = Duration::from_millis;
-        Sample { kind, due: at(due_ms), sent: at(due_ms), done: at(done_ms), outcome }
+        let question = Question { of: Target::Upgrade, kind };
+        Sample { question, due: at(due_ms), sent: at(due_ms), done: at(done_ms), outcome }
     }
 
     #[test]
-    fn a_pause_is_between_two_fast_answers() {
-        let fast = |at| sample(Kind::Fast, at, at, Outcome::Good(1));
+    fn a_pause_is_when_somebody_waits_and_nobody_is_answered() {
+        let fast = |due, done| sample(Kind::Fast, due, done, Outcome::Good(1));
         let slow = sample(Kind::Slow, 0, 30, Outcome::Good(1));
-        let samples = Samples(vec![fast(10), fast(20), slow, fast(55), fast(60)]);
         let at = Duration::from_millis;
-        assert!((samples.pause_ms(at(0), at(60)) - 35.0).abs() < 0.001);
-        assert!((samples.pause_ms(at(100), at(140)) - 40.0).abs() < 0.001, "nobody was answered");
+        let pause = |samples: Vec<_>, from, to| Samples(samples).pause_ms(at(from), at(to));
+        let answers = vec![fast(10, 10), fast(20, 20), slow, fast(30, 55), fast(60, 60)];
+        assert!((pause(answers.clone(), 0, 60) - 25.0).abs() < 0.001, "from when it was due");
+        assert!((pause(answers, 100, 140)).abs() < 0.001, "nobody asked");
+        let late = vec![fast(10, 11), fast(20, 90), fast(30, 91)];
+        assert!((pause(late.clone(), 0, 100) - 70.0).abs() < 0.001, "until the first is answered");
+        assert!((pause(late, 50, 80) - 30.0).abs() < 0.001, "within the window alone");
     }
 
     #[test]
@@ -127,7 +148,8 @@ mod tests {
         let dropped = Outcome::Dropped("reset".to_owned());
         let samples = Samples(vec![sample(Kind::Write, 0, 5, dropped)]);
         let row = samples.judged(Row::new("a", "b", String::new()));
-        assert!(!row.passed && row.notes[0].contains("write: no answer: reset"), "{:?}", row.notes);
+        let note = "upgrade, write: no answer: reset";
+        assert!(!row.passed && row.notes[0].contains(note), "{:?}", row.notes);
     }
 
     #[test]
@@ -135,6 +157,7 @@ mod tests {
         let samples = Samples(vec![sample(Kind::Fast, 10, 250, Outcome::Good(1))]);
         let all = samples.latencies_ms(Kind::Fast, |_| true);
         assert!((percentile(&all, 99.0) - 240.0).abs() < 0.001);
+        assert!(samples.of(Target::Tags).0.is_empty());
     }
 
     #[test]

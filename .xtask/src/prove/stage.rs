@@ -3,18 +3,15 @@
 
 use super::Options;
 use crate::{command::program, guests, host_binary, server::Server, tools, workspace::Workspace};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::{
     ffi::OsStr,
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
-/// Signs the tokens of the operator.
+/// Signs all tokens.
 const SECRET: &str = "only-for-proofs-on-the-loopback-interface-00";
-
-/// The plugin that the scenarios ask, under one name in all of its versions.
-const PLUGIN_FILE: &str = "upgrade.wasm";
 
 /// Everything that is ready to be run.
 pub struct Stage {
@@ -42,6 +39,19 @@ impl Stage {
         Ok(Self { folder, guests, caplet })
     }
 
+    /// A later version of a bundled plugin: `tests/fixtures/revision` says how it stands in the
+    /// component which one it is.
+    pub fn revision(&self, plugin: &str, number: u8) -> Result<Vec<u8>> {
+        let mut component = self.guest(&format!("{plugin}-revision"))?;
+        let places: Vec<usize> = places_of(&component, REVISION).collect();
+        let [place] = places[..] else {
+            bail!("{plugin}-revision says {} times which version it is", places.len());
+        };
+        let digits = format!("{number:08}");
+        component[place + REVISION.len()..][..digits.len()].copy_from_slice(digits.as_bytes());
+        Ok(component)
+    }
+
     /// A place for one host, which is empty.
     pub fn place(&self, name: &str) -> Result<Place<'_>> {
         let place = Place { stage: self, folder: self.folder.join(name) };
@@ -56,6 +66,15 @@ impl Stage {
     }
 }
 
+/// What comes before the number in a component.
+const REVISION: &[u8] = b"caplet-revision=";
+
+/// Where a text begins.
+fn places_of(bytes: &[u8], text: &'static [u8]) -> impl Iterator<Item = usize> {
+    let windows = bytes.windows(text.len()).enumerate();
+    windows.filter(move |(_, window)| *window == text).map(|(place, _)| place)
+}
+
 /// The folders of one host, and of those that come after it.
 pub struct Place<'a> {
     stage: &'a Stage,
@@ -63,12 +82,25 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Puts a version of the plugin into the plugin folder, in one step.
-    pub fn install(&self, version: u8) -> Result<()> {
-        let content = self.stage.guest(&format!("upgrade-v{version}"))?;
-        let partial = self.plugins().join(".upgrade.partial");
-        fs::write(&partial, content)?;
-        Ok(fs::rename(partial, self.plugins().join(PLUGIN_FILE))?)
+    /// Puts guests into the plugin folder, each in one step.
+    pub fn install(&self, guests: &[&str]) -> Result<()> {
+        guests.iter().try_for_each(|guest| self.drop_in(guest, &self.stage.guest(guest)?))
+    }
+
+    /// Puts a component into the plugin folder under a name, in one step.
+    pub fn drop_in(&self, name: &str, component: &[u8]) -> Result<()> {
+        let partial = self.plugins().join(format!(".{name}.partial"));
+        fs::write(&partial, component)?;
+        Ok(fs::rename(partial, self.file(name))?)
+    }
+
+    /// Takes a component out of the plugin folder.
+    pub fn take_out(&self, name: &str) -> Result<()> {
+        Ok(fs::remove_file(self.file(name))?)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.plugins().join(format!("{name}.wasm"))
     }
 
     /// Starts a host, and waits until it is ready.
@@ -83,10 +115,11 @@ impl Place<'_> {
         Ok(server)
     }
 
-    /// A token of the operator.
-    pub fn token(&self) -> Result<String> {
+    /// A token for a subject, with scopes.
+    pub fn token(&self, subject: &str, scopes: &[&str]) -> Result<String> {
         let mut command = program(&self.stage.caplet);
-        command.args(["token", "--subject", "prove", "--scope", "caplet.admin"]);
+        command.args(["token", "--subject", subject]);
+        command.args(scopes.iter().flat_map(|scope| ["--scope", scope]));
         command.env("CAPLET_DATA", self.data()).env("CAPLET_AUTH__HS256_SECRET", SECRET);
         Ok(crate::command::output(&mut command)?.trim().to_owned())
     }
@@ -106,10 +139,5 @@ impl Place<'_> {
 
     fn plugins(&self) -> PathBuf {
         self.folder.join("plugins")
-    }
-
-    /// The folder itself, for messages.
-    pub fn folder(&self) -> &Path {
-        &self.folder
     }
 }

@@ -43,6 +43,7 @@ const LAYERS: &[Layer] = &[
     layer("examples/embed", &["host/server"], TESTING),
     layer("examples/*", &["plugins/sdk/rust"], TESTING),
     layer("tests/fixtures", &[], &[]),
+    layer("tests/fixtures/*", &["plugins/sdk", "tests/fixtures/revision"], &[]),
     layer("tests", ANYTHING, &[]),
     layer(".xtask", &[], &[]),
 ];

@@ -18,6 +18,7 @@ mod subjects;
 use std::sync::{Arc, Weak};
 
 use axum::body::Body as AxumBody;
+use axum::extract::DefaultBodyLimit;
 use caplet_runtime::Identity;
 use http::Request;
 use http_body_util::BodyExt;
@@ -79,6 +80,8 @@ impl Admin {
         let router = router
             .fallback(|| async { Problem::not_found() })
             .method_not_allowed_fallback(reject::method_not_allowed)
+            // What is too large was refused before, by the host's own limits.
+            .layer(DefaultBodyLimit::disable())
             .with_state(State(host));
         // Every part of the document is a map, a list or a text.
         Self { router, document: serde_json::to_value(document).unwrap_or_default() }
