@@ -7,6 +7,7 @@
 //! - `tidy`: layers and text rules that the compiler does not know.
 //! - `wit`: what a change of the contract breaks.
 //! - `bench`: the host against the same endpoints written by hand.
+//! - `fuzz`: searches for inputs that break the host.
 //! - `prove`: what the host promises, tried on the real program, with a report.
 //!
 //! Nothing here is part of the host, and no crate of the host or of a plugin may use it.
@@ -14,6 +15,7 @@
 mod bench;
 mod command;
 mod finding;
+mod fuzz;
 mod guests;
 mod host_binary;
 mod machine;
@@ -60,6 +62,8 @@ enum Command {
     Wit,
     /// Compare the host with hand-written rivals, and print the ratios.
     Bench(bench::Options),
+    /// Search for inputs that break the host, with `cargo fuzz`.
+    Fuzz(fuzz::Options),
     /// Try upgrades, faults and attacks on the real program, and write a report.
     Prove(prove::Options),
 }
@@ -87,6 +91,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Tidy => tidy::run(&workspace)?,
         Command::Wit => wit::run(&workspace)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
+        Command::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Command::Prove(options) => prove::run(&workspace, &options)?,
     }
     Ok(ExitCode::SUCCESS)

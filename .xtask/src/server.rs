@@ -70,6 +70,15 @@ impl Server {
         memory::of_tree(self.child.id())
     }
 
+    /// How much processor time it has used, the system's for it included.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let file = format!("/proc/{}/stat", self.child.id());
+        let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
+        ticks(&text)
+            .map(|ticks| TICK * ticks)
+            .with_context(|| format!("{file} has another form: {text}"))
+    }
+
     /// Asks it to end, and does not wait.
     pub fn tell_to_stop(&self) -> Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
@@ -106,6 +115,18 @@ impl Server {
     }
 }
 
+/// What Linux counts processor time in, for programs, on every machine that it runs on.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The processor time in what Linux tells of a process: `utime` and `stime`, behind its name, which may
+/// have anything in it.
+fn ticks(stat: &str) -> Option<u32> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut numbers = fields.split_whitespace().skip(11);
+    let mut next = || numbers.next()?.parse::<u32>().ok();
+    Some(next()? + next()?)
+}
+
 /// A side does not outlive this program, whatever ended it early.
 impl Drop for Server {
     fn drop(&mut self) {
@@ -129,7 +150,7 @@ fn url(output: &mut impl BufRead) -> io::Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Server, url};
+    use super::{Server, ticks, url};
     use std::process::Command;
 
     #[test]
@@ -137,6 +158,13 @@ mod tests {
         let said = "starting\nlistening on http://127.0.0.1:81/ now\n";
         assert_eq!(url(&mut said.as_bytes()).unwrap().unwrap(), "http://127.0.0.1:81");
         assert_eq!(url(&mut "nothing\n".as_bytes()).unwrap(), None);
+    }
+
+    #[test]
+    fn processor_time_is_found_behind_any_name() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 12 30 0 0 20 0 1 0 5 6 7";
+        assert_eq!(ticks(stat), Some(42));
+        assert_eq!(ticks("7 (a)"), None);
     }
 
     #[test]

@@ -95,9 +95,9 @@ fn guests_of(folder: &str, package: &Package) -> Result<Vec<Guest>> {
             Some(target) => Ok(vec![guest(name, target, Origin::Plugin)]),
             None => bail!("{folder}/Cargo.toml: a plugin's library has crate-type = [\"cdylib\"]"),
         },
-        ["tests", "fixtures", _] => Ok(components()
-            .map(|target| guest(&package.name, target, Origin::Revision))
-            .collect()),
+        ["tests", "fixtures", _] => {
+            Ok(components().map(|target| guest(&package.name, target, Origin::Revision)).collect())
+        }
         // An example without a component shows something else, such as an embedded host.
         ["examples", name] => Ok(components()
             .filter(|target| !target.is_example())

@@ -54,6 +54,7 @@ walks! {
     operating_runs "docs/operating.md";
     performance_runs "docs/performance.md";
     scenarios_runs "docs/scenarios.md";
+    proof_runs "docs/proof.md";
     security_runs "docs/security.md";
     sql_runs "docs/sql.md";
     tags_runs "docs/tags.md";

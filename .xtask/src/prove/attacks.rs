@@ -1,5 +1,6 @@
-//! The rows of the hostile tests: each is a plugin or a request that tries to do harm. They are tests of
-//! their own, run by the test runner, and collected here.
+//! The rows of the hostile tests: each is a plugin, a statement or a request that tries to do harm, or a
+//! fault. They are tests of their own, run by the test runner, and collected here under the names and
+//! sentences of the [catalogue](super::catalogue).
 
 use anyhow::{Context, Result};
 use quick_xml::{
@@ -8,12 +9,12 @@ use quick_xml::{
 };
 use std::{fs, time::Instant};
 
-use super::{Plan, row::Row};
+use super::{
+    Plan,
+    catalogue::{ENTRIES, Entry},
+    row::Row,
+};
 use crate::command::cargo;
-
-/// The tests whose rows are attacks: plugins against the host, and statements against the store.
-const FILTER: &str = "(package(caplet-tests) & binary(/^(hostile|boundary)$/)) | \
-                      (package(caplet-store) & test(/attack/))";
 
 /// The profile of the test runner that writes what it found to a file.
 const PROFILE: &str = "prove";
@@ -29,41 +30,50 @@ struct Case {
 /// Runs the tests, and makes a row of each.
 pub fn run(plan: &Plan<'_>) -> Result<Vec<Row>> {
     let begun = Instant::now();
-    let mut command = cargo();
-    command.args([
-        "nextest",
-        "run",
-        "--workspace",
-        "--tests",
-        "--profile",
-        PROFILE,
-        "--no-fail-fast",
-    ]);
-    command.args(["-E", FILTER]).env("CAPLET_GUESTS", plan.workspace.guests_folder());
-    // Whether they all held is in the file: here it only matters that they ran.
-    command.status().context("cannot start the test runner")?;
     let file = plan.workspace.target().join("nextest").join(PROFILE).join("junit.xml");
+    if file.exists() {
+        fs::remove_file(&file).context("cannot remove what the tests wrote before")?;
+    }
+    let mut command = cargo();
+    command.args(["nextest", "run", "--workspace", "--tests", "--profile", PROFILE]);
+    command.args(["--no-fail-fast", "-E", &filter()]);
+    // Whether they all held is in the file: here it only matters that they ran.
+    let status = command.env("CAPLET_GUESTS", plan.workspace.guests_folder()).status();
+    status.context("cannot start the test runner")?;
     let text =
         fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let cases = cases(&text)?;
-    println!("{} attacks, {:.0} s", cases.len(), begun.elapsed().as_secs_f64());
-    Ok(cases.into_iter().map(row).collect())
+    println!("{} tests, {:.0} s", cases.len(), begun.elapsed().as_secs_f64());
+    Ok(ENTRIES.iter().map(|entry| row(entry, &cases)).collect())
 }
 
-fn row(case: Case) -> Row {
-    let (module, test) = case.name.rsplit_once("::").unwrap_or(("", &case.name));
-    let what = format!("{}.", test.replace('_', " "));
-    let id = match module {
-        "" => test.to_owned(),
-        module => format!("{}-{test}", module.replace("::", "-")),
+/// Which tests are run.
+fn filter() -> String {
+    let filters: Vec<String> = ENTRIES
+        .iter()
+        .map(|(_, test, place, _)| format!("({} & test(/(^|::){test}$/))", place.filter()))
+        .collect();
+    filters.join(" | ")
+}
+
+/// The row of an entry: it holds when its test did.
+fn row((id, test, _, sentence): &Entry, cases: &[Case]) -> Row {
+    let mut row = Row::new(id, sentence, format!("cargo xtask test {test}"));
+    let is_it = |case: &&Case| {
+        case.name.strip_suffix(test).is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
     };
-    let replay = format!("cargo xtask test {test}");
-    let mut row = Row::new(&id.replace('_', "-"), &what, replay);
-    row.duration_s = case.seconds;
-    match case.failure {
-        Some(reason) => row.failed(reason),
-        None => row,
+    let mut own = cases.iter().filter(is_it).peekable();
+    if own.peek().is_none() {
+        return row.failed(format!("The test `{test}` was not run."));
     }
+    // One test of the store's suite runs over each backend.
+    for case in own {
+        row.duration_s += case.seconds;
+        if let Some(reason) = &case.failure {
+            row = row.failed(format!("{}: {reason}", case.name));
+        }
+    }
+    row
 }
 
 /// What the test runner wrote.
@@ -100,20 +110,31 @@ fn attribute(tag: &BytesStart<'_>, name: &str) -> Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{cases, row};
+    use super::{cases, filter, row};
+    use crate::prove::catalogue::Place;
 
     #[test]
-    fn every_test_is_a_row_and_one_that_failed_does_not_hold() {
-        let text = r#"<?xml version="1.0"?><testsuites><testsuite name="caplet-tests::hostile">
-            <testcase name="rows::a1_a_loop_is_ended" classname="x" time="1.5"></testcase>
-            <testcase name="b2_memory_is_bounded" time="0.1">
+    fn every_entry_is_a_row_and_one_whose_test_failed_or_is_missing_does_not_hold() {
+        let text = r#"<?xml version="1.0"?><testsuites><testsuite name="caplet-tests::boundary">
+            <testcase name="hostile::a01_loop" classname="x" time="1.5"></testcase>
+            <testcase name="b02_memory" time="0.1">
                 <failure message="thread panicked &lt;here&gt;">long</failure>
             </testcase></testsuite></testsuites>"#;
-        let rows: Vec<_> = cases(text).unwrap().into_iter().map(row).collect();
-        assert_eq!(rows[0].id, "rows-a1-a-loop-is-ended");
-        assert_eq!(rows[0].what, "a1 a loop is ended.");
-        assert!(rows[0].passed && rows[0].duration_s > 1.0);
-        assert!(!rows[1].passed);
-        assert_eq!(rows[1].notes, ["thread panicked <here>"]);
+        let cases = cases(text).unwrap();
+        let row = |test| row(&("A1", test, Place::Hostile, "It ends."), &cases);
+        let good = row("a01_loop");
+        assert_eq!((good.id.as_str(), good.what.as_str()), ("A1", "It ends."));
+        assert!(good.passed && good.duration_s > 1.0);
+        assert_eq!(row("b02_memory").notes, ["b02_memory: thread panicked <here>"]);
+        assert!(!row("b02_memory").passed);
+        assert_eq!(row("loop").notes, ["The test `loop` was not run."]);
+        assert!(!row("01_loop").passed, "it is part of another name");
+    }
+
+    #[test]
+    fn tests_are_run_by_their_whole_names() {
+        assert!(filter().contains(
+            "(package(caplet-tests) & binary(boundary) & test(/(^|::)a01_loop_in_handler$/))"
+        ));
     }
 }

@@ -101,11 +101,18 @@ impl Caller {
         }
     }
 
+    /// The status of a request for a path, whose answer is read to its end; none when there is no answer.
+    pub async fn status(&self, url: &str) -> Option<u16> {
+        let request = Request::builder().uri(url).body(Sent::default()).ok()?;
+        let answer =
+            tokio::time::timeout(PATIENCE, self.http1.request(request)).await.ok()?.ok()?;
+        let status = answer.status().as_u16();
+        answer.into_body().collect().await.ok()?;
+        Some(status)
+    }
+
     /// The JSON that comes back from a request of the operator's.
-    pub async fn json(
-        &self,
-        request: Request<Sent>,
-    ) -> anyhow::Result<(u16, serde_json::Value)> {
+    pub async fn json(&self, request: Request<Sent>) -> anyhow::Result<(u16, serde_json::Value)> {
         let answer: Response<Incoming> = self.http1.request(request).await?;
         let status = answer.status().as_u16();
         let body = answer.into_body().collect().await?.to_bytes();

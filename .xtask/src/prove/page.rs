@@ -5,12 +5,13 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{
     report::Report,
-    row::{AtMost, Figure, Row},
+    row::{AtMost, Figure, Row, Verdict},
 };
 
 /// The page.
 pub fn page(report: &Report) -> Markup {
     let n_failed = report.n_failed();
+    let n_slow = report.rows.iter().filter(|row| row.verdict() == Verdict::Slow).count();
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -23,8 +24,11 @@ pub fn page(report: &Report) -> Markup {
             body {
                 header {
                     h1 { "Caplet: what was proved" }
-                    @if n_failed == 0 {
+                    @if n_failed == 0 && n_slow == 0 {
                         p.verdict.good { "✓ All " (report.rows.len()) " rows hold." }
+                    } @else if n_failed == 0 {
+                        p.verdict { "✓ Nothing went wrong in " (report.rows.len()) " rows; in " (n_slow)
+                            " of them a figure missed its bar, which does not count in a short run." }
                     } @else {
                         p.verdict.bad { "✗ " (n_failed) " of " (report.rows.len()) " rows do not hold." }
                     }
@@ -46,7 +50,7 @@ fn machine(report: &Report) -> Markup {
     html! {
         p.soft {
             (machine.date) ", revision " code { (machine.revision) } ", " (report.build) ", seed "
-            (report.seed) ", " (report.minutes) " minutes. " (machine.n_processors) " × "
+            (report.seed) ", " @if report.short { "a short run. " } @else { (report.minutes) " minutes. " } (machine.n_processors) " × "
             (machine.processor) ", " (machine.memory_kib / 1_048_576) " GiB, Linux " (machine.kernel)
             ". The load came from the same machine."
         }
@@ -64,7 +68,7 @@ fn overview(rows: &[Row]) -> Markup {
                     @for row in rows {
                         tr {
                             td { a href={ "#" (row.id) } { (row.id) } }
-                            td.word { (verdict(row.passed)) }
+                            td.word { (verdict(row.verdict())) }
                             td { (bars(row)) }
                         }
                     }
@@ -97,7 +101,7 @@ fn section(row: &Row) -> Markup {
         section.row id=(row.id) aria-labelledby={ (row.id) "-title" } {
             header {
                 h3 id={ (row.id) "-title" } { (row.id) }
-                (verdict(row.passed))
+                (verdict(row.verdict()))
                 @if row.duration_s > 0.0 { span.soft { (format!("{:.0} s", row.duration_s)) } }
             }
             p { (row.what) }
@@ -127,7 +131,7 @@ fn figures(figures: &[Figure]) -> Markup {
                             td { (figure.name) }
                             td.number { (value(figure)) }
                             td.number { @if let Some(bar) = figure.at_most { (bar.text()) } }
-                            td.word { @if let Some(met) = figure.met { (verdict(met)) } }
+                            td.word { @if let Some(met) = figure.met { (verdict(if met { Verdict::Holds } else { Verdict::Fails })) } }
                         }
                     }
                 }
@@ -136,11 +140,11 @@ fn figures(figures: &[Figure]) -> Markup {
     }
 }
 
-fn verdict(holds: bool) -> Markup {
-    if holds {
-        html! { span.good { "✓ yes" } }
-    } else {
-        html! { span.bad { "✗ no" } }
+fn verdict(verdict: Verdict) -> Markup {
+    match verdict {
+        Verdict::Holds => html! { span.good { "✓ yes" } },
+        Verdict::Slow => html! { span.bad { "✗ too slow" } },
+        Verdict::Fails => html! { span.bad { "✗ no" } },
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::time::Duration;
 
-use super::plot::Plot;
+use super::{plot::Plot, samples::number};
 
 /// The most that a figure may be for its row to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -32,6 +32,15 @@ pub struct Figure {
     pub met: Option<bool>,
 }
 
+/// How a row did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Holds,
+    /// Nothing went wrong, but a figure missed its bar.
+    Slow,
+    Fails,
+}
+
 /// One thing that was tried.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
@@ -39,7 +48,10 @@ pub struct Row {
     pub id: String,
     /// What was done, and what should come of it.
     pub what: String,
+    /// Whether every figure met its bar, and nothing went wrong.
     pub passed: bool,
+    /// Whether nothing happened that must never happen, on a machine of any speed.
+    pub sound: bool,
     pub figures: Vec<Figure>,
     /// What went wrong, or is to be known about the figures.
     pub notes: Vec<String>,
@@ -58,6 +70,7 @@ impl Row {
             id: id.to_owned(),
             what: what.to_owned(),
             passed: true,
+            sound: true,
             figures: Vec::new(),
             notes: Vec::new(),
             replay,
@@ -80,7 +93,7 @@ impl Row {
         self
     }
 
-    /// The same row with a figure that has a bar.
+    /// The same row with a figure that has a bar, which depends on the machine.
     pub fn held(mut self, name: &str, value: f64, unit: &'static str, bar: AtMost) -> Self {
         let met = bar.is_met(value);
         self.passed &= met;
@@ -91,9 +104,17 @@ impl Row {
 
     /// The same row with a number of things that must not happen at all.
     pub fn none(self, name: &str, n: usize) -> Self {
-        // A count is far below what a float holds exactly.
-        #[allow(clippy::cast_precision_loss)]
-        self.held(name, n as f64, "", AtMost(0.0))
+        let row = self.held(name, number(n), "", AtMost(0.0));
+        Self { sound: row.sound && n == 0, ..row }
+    }
+
+    /// How it did.
+    pub fn verdict(&self) -> Verdict {
+        match (self.passed, self.sound) {
+            (true, _) => Verdict::Holds,
+            (false, true) => Verdict::Slow,
+            (false, false) => Verdict::Fails,
+        }
     }
 
     /// The same row with something to be known.
@@ -105,6 +126,7 @@ impl Row {
     /// The same row, which does not hold.
     pub fn failed(mut self, reason: String) -> Self {
         self.passed = false;
+        self.sound = false;
         self.note(reason)
     }
 
@@ -129,7 +151,7 @@ pub fn replay(scenario: &str, seed: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{AtMost, Row};
+    use super::{AtMost, Row, Verdict};
 
     #[test]
     fn one_bar_that_is_missed_fails_the_row() {
@@ -137,6 +159,10 @@ mod tests {
         assert!(row().told("d", 9.0, "ms").passed);
         assert!(!row().none("e", 1).none("f", 0).passed);
         assert!(!row().failed("why".to_owned()).passed);
+        assert_eq!(row().verdict(), Verdict::Holds);
+        assert_eq!(row().held("d", 9.0, "ms", AtMost(1.0)).verdict(), Verdict::Slow);
+        assert_eq!(row().none("e", 1).verdict(), Verdict::Fails);
+        assert_eq!(row().failed("why".to_owned()).verdict(), Verdict::Fails);
         assert!(!row().held("g", f64::NAN, "", AtMost(2.0)).passed, "nothing was measured");
     }
 }

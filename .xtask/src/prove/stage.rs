@@ -4,11 +4,7 @@
 use super::Options;
 use crate::{command::program, guests, host_binary, server::Server, tools, workspace::Workspace};
 use anyhow::{Context, Result, bail};
-use std::{
-    ffi::OsStr,
-    fs,
-    path::PathBuf,
-};
+use std::{ffi::OsStr, fs, path::PathBuf};
 
 /// Signs all tokens.
 const SECRET: &str = "only-for-proofs-on-the-loopback-interface-00";
@@ -34,7 +30,7 @@ impl Stage {
         let caplet = match &options.program {
             Some(program) => fs::canonicalize(program)
                 .with_context(|| format!("cannot find {}", program.display()))?,
-            None => host_binary::build(workspace, !options.dev)?,
+            None => host_binary::build(workspace, !options.is_development())?,
         };
         Ok(Self { folder, guests, caplet })
     }

@@ -71,9 +71,10 @@ pub async fn run(plan: &Plan<'_>) -> Result<Vec<Row>> {
     }
     for version in [&[FIXTURE_NEXT], &FIXTURE_LAST[..]].concat() {
         round.upgrade(Target::Upgrade, version).await?;
+        // The host holds each version against the one before, which must have answered slow requests.
+        tokio::time::sleep(STEADY_TIME).await;
     }
     let swaps = round.swaps;
-    tokio::time::sleep(STEADY_TIME).await;
     let samples = Samples(load.end().await?);
     server.stop()?;
     let rows = rows(&samples, &swaps, plan).into_iter();

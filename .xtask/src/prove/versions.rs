@@ -73,8 +73,7 @@ mod tests {
     fn an_answer_is_of_a_version_that_served_meanwhile() {
         let at = Duration::from_millis;
         let of = Target::Comments;
-        let swap =
-            |from, to, begun, seen| Swap { of, from, to, begun: at(begun), seen: at(seen) };
+        let swap = |from, to, begun, seen| Swap { of, from, to, begun: at(begun), seen: at(seen) };
         let swaps = [swap(1, 2, 100, 110), swap(2, 1, 200, 210), swap(1, 3, 300, 310)];
         for (version, sent, done, is_right) in [
             (1, 50, 60, true),

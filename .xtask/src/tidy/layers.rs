@@ -43,7 +43,7 @@ const LAYERS: &[Layer] = &[
     layer("examples/embed", &["host/server"], TESTING),
     layer("examples/*", &["plugins/sdk/rust"], TESTING),
     layer("tests/fixtures", &[], &[]),
-    layer("tests/fixtures/*", &["plugins/sdk", "tests/fixtures/revision"], &[]),
+    layer("tests/fixtures/*", &["plugins/sdk/rust", "tests/fixtures/revision"], &[]),
     layer("tests", ANYTHING, &[]),
     layer(".xtask", &[], &[]),
 ];

@@ -13,6 +13,7 @@ const TOP_LEVEL: &[&str] = &[
     "README.md",
     "docs",
     "examples",
+    "fuzz",
     "host",
     "plugins",
     "registry",

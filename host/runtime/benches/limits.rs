@@ -31,7 +31,8 @@ fn main() {
     tokio.expect("a runtime starts").block_on(async {
         let (_runtime, generation) = limited().await;
         let mut bare = Bare::new(GUEST, false).await;
-        let mut describing = [Bare::new("comments", false).await, Bare::new("comments", true).await];
+        let mut describing =
+            [Bare::new("comments", false).await, Bare::new("comments", true).await];
         let mut times: [Vec<f64>; 4] = Default::default();
         // In turns, so that what else the machine does meets all of them.
         for _ in 0..ROUNDS {

@@ -83,6 +83,14 @@ pub fn is_plugin_name(name: &str) -> bool {
         && words.all(plain)
 }
 
+/// Whether a plugin that describes itself so would be loaded.
+///
+/// # Errors
+/// Everything that is wrong with the description, one sentence each.
+pub fn check_description(description: Description, limits: &Limits) -> Result<(), Vec<String>> {
+    check(description, limits).map(|_| ())
+}
+
 /// Checks a description.
 ///
 /// # Errors

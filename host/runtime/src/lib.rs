@@ -82,7 +82,7 @@ pub use caplet_abi::{
 };
 pub use clock::{Clock, FakeClock, SystemClock};
 pub use compiler::{Compiler, compile_worker};
-pub use description::{body_bytes_max, is_plugin_name};
+pub use description::{body_bytes_max, check_description, is_plugin_name};
 pub use digest::Digest;
 pub use engine::EngineOptions;
 pub use fault::Fault;

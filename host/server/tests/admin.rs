@@ -65,6 +65,19 @@ async fn shows_and_ends_a_quarantine() {
 }
 
 #[tokio::test]
+async fn takes_components_up_to_the_limit_for_them() {
+    let host = host().await;
+    let bring = async |mebibytes: usize| {
+        let mut component = b"\0asm".to_vec();
+        component.resize(mebibytes << 20, 0);
+        let bringing = host.user("ada").permission("caplet.admin").post("/admin/api/components");
+        bringing.body(component).send().await
+    };
+    assert!(bring(5).await.expect_status(201).json()["digest"].is_string());
+    assert_eq!(bring(33).await.expect_status(413).json()["code"], "body-too-large");
+}
+
+#[tokio::test]
 async fn fails_with_problem_documents() {
     let host = host().await;
     let missing =

@@ -2,14 +2,15 @@
 //! not panic, a neighbour is answered throughout, and the memory comes back.
 //!
 //! A row's name begins with its id: the letter of its class (A processors and memory, B the binary, C
-//! calls of the host, D answers, F the store) and its number. Rows of other layers carry theirs in
+//! calls of the host, D answers, F the store, H changes) and its number. Rows of other layers carry theirs in
 //! `host/store/tests/suite/attacks.rs` (F, statement by statement) and `host/server/tests` (D5, D10,
-//! the paths of D8). There is none where the interface is missing that it would attack: A9 (no call
+//! the paths of D8); `.xtask/src/prove/catalogue.rs` has the sentences of all. There is none where the interface is missing that it would attack: A9 (no call
 //! of a plugin leads back into one), C11 (no secrets), D11 (no channels).
 
 mod answers;
 mod binary;
 mod calls;
+mod changes;
 mod processors;
 mod scene;
 mod store;
@@ -67,4 +68,9 @@ rows! {
     f08_several_statements => store::several_statements;
     f09_transaction_control => store::transaction_control;
     f11_tables_of_the_host => store::tables_of_the_host;
+    h03_older_versions => changes::older_versions;
+    h05_more_rights_and_permissions => changes::more_rights_and_permissions;
+    h06_a_sleeper => changes::a_sleeper;
+    h08_destructive_migrations => changes::destructive_migrations;
+    h10_a_description_that_lies => changes::a_description_that_lies;
 }

@@ -1,0 +1,5 @@
+//! See `src/paths.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| caplet_fuzz::paths::run(bytes));
