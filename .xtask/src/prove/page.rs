@@ -38,7 +38,7 @@ pub fn page(report: &Report) -> Markup {
                     h2 id="rows" { "At a glance" }
                     (overview(&report.rows))
                     h2 { "In full" }
-                    @for row in &report.rows { (section(row)) }
+                    @for row in report.rows.iter().filter(|row| has_more(row)) { (section(row)) }
                 }
             }
         }
@@ -62,20 +62,29 @@ fn overview(rows: &[Row]) -> Markup {
         div.scroll {
             table {
                 thead {
-                    tr { th scope="col" { "Row" } th scope="col" { "Holds" } th scope="col" { "Figures with a bar" } }
+                    tr { th scope="col" { "Row" } th scope="col" { "Holds" } th scope="col" { "What it is, or its figures with a bar" } }
                 }
                 tbody {
                     @for row in rows {
                         tr {
-                            td { a href={ "#" (row.id) } { (row.id) } }
+                            @if has_more(row) {
+                                td { a href={ "#" (row.id) } { (row.id) } }
+                            } @else {
+                                td { (row.id) }
+                            }
                             td.word { (verdict(row.verdict())) }
-                            td { (bars(row)) }
+                            td { @if has_more(row) { (bars(row)) } @else { (row.what) } }
                         }
                     }
                 }
             }
         }
     }
+}
+
+/// Whether there is more to a row than its sentence and that it holds.
+fn has_more(row: &Row) -> bool {
+    !row.passed || !row.figures.is_empty() || !row.notes.is_empty()
 }
 
 /// The figures that decide, in one line; those that must be zero and are say nothing.
@@ -122,7 +131,7 @@ fn figures(figures: &[Figure]) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "Figure" } th.number scope="col" { "Measured" }
-                        th.number scope="col" { "Bar" } th scope="col" { "" }
+                        th.number scope="col" { "Bar" } th scope="col" { "Met" }
                     }
                 }
                 tbody {
@@ -159,7 +168,7 @@ fn value(figure: &Figure) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bars, section};
+    use super::{bars, overview, section};
     use crate::prove::row::{AtMost, Row};
 
     #[test]
@@ -167,6 +176,16 @@ mod tests {
         let row = Row::new("a", "b", String::new()).failed("<script>alert(1)</script>".to_owned());
         let page = section(&row).into_string();
         assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+    }
+
+    #[test]
+    fn a_row_without_figures_is_said_where_it_stands() {
+        let rows = [Row::new("A1", "It ends.", String::new())];
+        let table = overview(&rows).into_string();
+        assert!(table.contains("It ends.") && !table.contains("#A1"), "{table}");
+        let [row] = rows;
+        let table = overview(&[row.failed("It did not.".to_owned())]).into_string();
+        assert!(table.contains("#A1"), "{table}");
     }
 
     #[test]

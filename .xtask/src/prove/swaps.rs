@@ -156,7 +156,7 @@ fn paused(of: Target, samples: &Samples, swaps: &[Swap], plan: &Plan<'_>) -> Row
     let changes: Vec<f64> =
         swapped.iter().map(|swap| (swap.seen - swap.begun).as_secs_f64() * 1_000.0).collect();
     let what = format!(
-        "Around the {} swaps of `{}` the longest time in which somebody waited and nobody was \
+        "Around the {} swaps of {} the longest time in which somebody waited and nobody was \
          answered is short, and fast requests take hardly longer than at other times.",
         swapped.len(),
         of.name()

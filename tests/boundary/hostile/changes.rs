@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use caplet_runtime::{
-    Change, ChangeKind, Difference, Effect, Outcome, PluginOptions, UpgradeOptions,
+    Change, ChangeKind, Difference, Effect, Limits, Outcome, PluginOptions, UpgradeOptions,
 };
 
 use super::scene::Scene;
@@ -13,7 +13,9 @@ use crate::rig::{Rig, Setup, bytes_of, json, text};
 /// The first version of `upgrade` with a note, beside a neighbour.
 async fn serving() -> Scene {
     let upgrade = UpgradeOptions { watch_ms: 0, drain_ms_max: 2_000 };
-    let scene = Scene::of(Setup { upgrade, ..Setup::default() }, "upgrade-v1").await;
+    // Idle instances go at once, so that it is seen whether their memory comes back.
+    let limits = Limits { idle_ms_max: 1, ..Limits::default() };
+    let scene = Scene::of(Setup { upgrade, limits, ..Setup::default() }, "upgrade-v1").await;
     scene.rig.post("/notes/a").await.unwrap();
     scene
 }
