@@ -2,17 +2,21 @@
 //! there after a restart; and copies of requests, which leave nothing behind.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use caplet_runtime::{
-    Caller, Change, ChangeKind, Copied, GenerationState, HeaderRule, LoadError, Operation, Outcome,
-    Rollout, RolloutOrder, Stage, Step, UpgradeOptions,
+    Caller, Change, ChangeKind, Copied, FakeClock, GenerationState, HeaderRule, HostInterface,
+    LoadError, Operation, Outcome, PluginOptions, Rollout, RolloutOrder, Stage, Step,
+    UpgradeOptions,
 };
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::rig::{Ask, Rig, Setup, bytes_of, json, text};
 
 const PLUGIN: &str = "upgrade";
+
+const TOOLS: &str = "test:application/tools@1.0.0";
 
 fn hasty() -> UpgradeOptions {
     UpgradeOptions { watch_ms: 0, drain_ms_max: 2_000 }
@@ -347,6 +351,33 @@ async fn a_copy_that_traps_harms_nobody() {
     assert_eq!(rig.counted("caplet_shadow_calls_total", &[("outcome", "failed")]), 5.0);
     assert_eq!(rig.limit_hits("shadow"), 15.0);
     assert!(self::rollout(&rig).is_some(), "whoever looks decides");
+}
+
+#[tokio::test]
+async fn a_copy_is_refused_what_has_an_effect_elsewhere() {
+    let n_called = Arc::new(AtomicU32::new(0));
+    let counted = n_called.clone();
+    let tools = HostInterface::new(TOOLS, "ask the tests").function("caller", move |_, (): ()| {
+        counted.fetch_add(1, Relaxed);
+        async { Ok(("called".to_owned(),)) }
+    });
+    let grants = Some(vec![TOOLS.to_owned(), "sql".to_owned()]);
+    let plugin = PluginOptions { grants, ..PluginOptions::default() };
+    let setup = Setup { interfaces: vec![tools], plugin, upgrade: hasty(), ..Setup::default() };
+    let runtime = setup.runtime(PLUGIN).await;
+    runtime.load(bytes_of("upgrade-v1")).await.unwrap();
+    let clock = Arc::new(FakeClock::new(0));
+    let rig = Rig { runtime, clock, plugin: PLUGIN.to_owned() };
+    begun(&rig, "upgrade-calling", shadow()).await;
+    let real = rig.get("/version").await.unwrap();
+    rollout(&rig).unwrap().copy(copied(&rig, "/version"), &real);
+    let n_failed = || rig.runtime.rollout(PLUGIN).unwrap().shadow.n_failed;
+    until("the copy has failed", async || n_failed() == 1).await;
+    assert_eq!(n_called.load(Relaxed), 0);
+    // Whoever is answered by it may.
+    order(&rig, RolloutOrder::Stage(percent(10))).await.unwrap();
+    let answer = to_candidate(&rig, Method::GET, "/version").send().await.unwrap();
+    assert_eq!((text(&answer), n_called.load(Relaxed)), ("called", 1));
 }
 
 #[tokio::test]
