@@ -23,7 +23,8 @@ async fn serving() -> Scene {
 /// Brings a version that nobody agreed to, and returns what keeps it waiting. The old one serves on.
 async fn kept_waiting(rig: &Rig, guest: &str) -> Vec<Difference> {
     let kind = ChangeKind::Install { component: bytes_of(guest), file: None };
-    let change = Change { kind, by: "eve".to_owned(), approved: false, dry_run: false };
+    let change =
+        Change { kind, by: "eve".to_owned(), approved: false, dry_run: false, stage: None };
     let outcome = rig.runtime.begin(change).outcome().await.unwrap();
     let Outcome::Waiting(differences) = outcome else { panic!("{guest}: {outcome:?}") };
     assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0", "{guest}");
