@@ -8,8 +8,10 @@
 //! - `toml` is a configuration: the host is started again with it. `toml Cargo.toml` is a file.
 //! - `sql` runs in a database of the page; see [`crate::database`].
 //! - `rust` with a file's name is that file; without one, a documentation test.
-//! - `console` has commands after `$`: those of `caplet` run, except `serve`, which is only read, as
-//!   are those of `cargo xtask`.
+//! - `yaml` with a file's name is that file; without one, scenarios that are run against the example
+//!   `notes`.
+//! - `console` has commands after `$`: those of `caplet` run, except `build`, `dev` and `serve`, which are
+//!   only read, as are those of `cargo xtask`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -204,7 +206,9 @@ impl Walk {
         for command in commands {
             let words: Vec<&str> = command.split_whitespace().collect();
             let ran = match words.as_slice() {
-                ["caplet", "serve", ..] => self.help(self.workshop.folder(), command).await,
+                ["caplet", "build" | "dev" | "serve", ..] => {
+                    self.help(self.workshop.folder(), command).await
+                }
                 ["cargo", "xtask", ..] => self.help(&root(), command).await,
                 ["caplet", ..] => {
                     self.command_line().await.run(self.workshop.folder(), command).await

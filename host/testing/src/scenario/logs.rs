@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// The target of the lines that are a plugin's.
 const TARGET: &str = "caplet::plugin";
 
-/// The most lines that are kept for one request.
+/// The most lines that are kept between two requests.
 const LINES_MAX: usize = 1_000;
 
 /// A line of a plugin's log.
@@ -51,13 +51,11 @@ impl Logs {
         logs
     }
 
-    /// The lines of a request, which are forgotten with that.
+    /// The lines of a request. All that was heard until now is forgotten.
     #[must_use]
     pub fn take(&self, request_id: &str) -> Vec<Logged> {
-        let mut lines = self.0.lock();
-        let (own, others) = lines.drain(..).partition(|line| line.request_id == request_id);
-        *lines = others;
-        own
+        let lines = std::mem::take(&mut *self.0.lock());
+        lines.into_iter().filter(|line| line.request_id == request_id).collect()
     }
 }
 

@@ -65,3 +65,40 @@ fn summary(report: &Report) -> String {
     }
     text + "\n"
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::scenario::{Difference, Misplay};
+
+    #[test]
+    fn a_failure_is_told_with_its_place_and_what_was_never_called_is_named() {
+        let difference = Difference { place: "body /id".into(), text: "expected 1, got 2".into() };
+        let misplay = Misplay { differences: vec![difference], ..Misplay::default() };
+        let outcome = |name: &str, failure| Outcome {
+            name: name.into(),
+            place: "notes.yaml:3".into(),
+            n_steps: 2,
+            duration: Duration::from_millis(7),
+            failure,
+        };
+        let failure = ("notes.yaml:9".to_owned(), "GET /x as ada".to_owned(), misplay);
+        let coverage = Coverage {
+            all: ["list", "read"].map(String::from).into(),
+            called: ["read".to_owned()].into(),
+        };
+        let outcomes = vec![outcome("It works", None), outcome("It fails", Some(failure))];
+        let report = Report { outcomes, coverage };
+        assert_eq!(
+            text(&report, false),
+            "ok   It works (2 steps, 7 ms)\n\
+             FAIL It fails (2 steps, 7 ms)\n     \
+             notes.yaml:9: GET /x as ada\n       \
+             body /id: expected 1, got 2\n\
+             2 scenarios, 1 passed, 1 failed; 1 of 2 operations called; not called: list\n"
+        );
+        assert!(text(&report, true).contains("\u{1b}[32mok"));
+    }
+}
