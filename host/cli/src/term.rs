@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use caplet_runtime::Compiler;
 use caplet_server::host::DATABASES;
 use caplet_server::{Error, Host, Listener, Server, secret};
 use caplet_store::sqlite::Sqlite;
@@ -69,10 +70,18 @@ impl Term {
     /// # Errors
     /// Why it cannot.
     pub async fn begin(settings: &Settings) -> Result<Self, Failure> {
+        Self::begin_with(settings, compiler::own()?).await
+    }
+
+    /// As [`Self::begin`], with components compiled by `compiler`.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn begin_with(settings: &Settings, compiler: Compiler) -> Result<Self, Failure> {
         let host = Host::builder()
             .data(&settings.data)
             .plugins(&settings.plugins)
-            .compiler(compiler::own()?)
+            .compiler(compiler)
             .config(settings.clone().config())
             .build()
             .await

@@ -10,6 +10,7 @@ mod workbench;
 
 use std::path::PathBuf;
 
+use caplet_runtime::Compiler;
 use clap::{Args, ValueHint};
 
 use self::workbench::Workbench;
@@ -60,7 +61,9 @@ pub async fn run(options: &Dev) -> Result<(), Failure> {
     logging::start(&settings.log, &Progress::none(), None)?;
     let stop = Stop::watch()?;
     let listener = socket::bound(&settings.listen).await?;
-    let term = Term::begin(&settings).await?;
+    // In this process: the process that compiles for a host gives way to everything else, and the
+    // author waits for it.
+    let term = Term::begin_with(&settings, Compiler::default()).await?;
     term.host().ready().await;
     let url = serve::announce(&listener)?;
     let workbench = Workbench::new(project, files, term.host().clone(), url);
