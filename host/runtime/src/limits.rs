@@ -106,9 +106,9 @@ impl Default for Limits {
             memory_total_bytes_max: 256 << 20,
             table_elements_max: 20_000,
             concurrency_max: 64,
-            // With as many and a half as run at once, a call that is let in under overload takes at most
-            // two and a half times as long as one that need not wait.
-            queue_max: 96,
+            // As many as run at once: a call that is let in under overload takes at most twice as long as
+            // one that need not wait.
+            queue_max: 64,
             queue_ms_max: 5_000,
             cpu_ms_max: 100,
             cpu_share_percent: 100,
