@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How long a side may take to be ready. The host compiles its plugins the first time.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How often it is asked.
 const POLL_TIME: Duration = Duration::from_millis(20);
