@@ -31,8 +31,7 @@ async fn differences(steps: &str) -> Vec<String> {
     differences.map(|it| format!("{}: {}", it.place.trim_end(), it.text)).collect()
 }
 
-const WRITE: &str = "\
-      - as: ada
+const WRITE: &str = "      - as: ada
         request: POST /api/notes
         json: { body: Bread }
 ";
