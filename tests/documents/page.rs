@@ -117,11 +117,15 @@ fn block(place: String, kind: &CodeBlockKind<'_>) -> Block {
     Block { place, language, words: words.collect(), text: String::new() }
 }
 
+/// Files of a plugin that are in no folder. `caplet.toml` is the host's, and not here.
+const FILES_AT_THE_TOP: [&str; 2] = ["Cargo.toml", "plugin.toml"];
+
 impl Block {
     /// The name of the file that the block is the content of.
     pub fn file(&self) -> Option<&str> {
         let first = self.words.first()?;
-        (first.contains('/') || first == "Cargo.toml").then_some(first.as_str())
+        let is_file = first.contains('/') || FILES_AT_THE_TOP.contains(&first.as_str());
+        is_file.then_some(first.as_str())
     }
 
     pub fn has_word(&self, word: &str) -> bool {
