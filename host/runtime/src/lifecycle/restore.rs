@@ -123,7 +123,8 @@ impl Runtime {
         let new = NewGeneration {
             digest: known.digest.clone(),
             version: known.version.clone(),
-            kind: Kind::Configuration,
+            // What came back keeps its settings, also at the start after this one.
+            kind: if known.kind == Kind::Rollback { Kind::Rollback } else { Kind::Configuration },
             rights: known.rights.clone(),
             set: prepared.set(),
             changes: vec!["what the host was started with has changed".to_owned()],
