@@ -116,6 +116,8 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../../../../docs/migrations.md")]
     mod migrations {}
+    #[doc = include_str!("../../../../docs/security.md")]
+    mod security {}
     #[doc = include_str!("../../../../docs/sql.md")]
     mod sql {}
     #[doc = include_str!("../../../../docs/subjects.md")]
