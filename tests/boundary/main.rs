@@ -15,6 +15,5 @@ mod rig;
 mod rights;
 mod rollout;
 mod sandbox;
-mod settings;
 mod subjects;
 mod transactions;

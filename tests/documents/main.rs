@@ -48,6 +48,7 @@ walks! {
     gateway_runs "docs/gateway.md";
     http_runs "docs/http.md";
     identity_runs "docs/identity.md";
+    languages_runs "docs/languages.md";
     limits_runs "docs/limits.md";
     migrations_runs "docs/migrations.md";
     observability_runs "docs/observability.md";

@@ -4,6 +4,7 @@
 mod comments;
 mod gateway;
 mod identity;
+mod languages;
 mod openapi;
 mod pages;
 mod tags;

@@ -8,7 +8,6 @@ mod plugin_folder;
 mod process;
 mod restart;
 mod rollout;
-mod settings;
 mod subjects;
 mod takeover;
 mod telemetry;

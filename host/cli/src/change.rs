@@ -159,8 +159,6 @@ struct Generation {
     kind: String,
     state: String,
     reason: String,
-    #[serde(default)]
-    changes: Vec<String>,
     rights: Vec<String>,
     created_by: String,
     created_at: String,
@@ -254,15 +252,9 @@ fn row(generation: &Generation) -> [String; 7] {
         generation.created_by.clone(),
         match &generation.stage {
             Some(stage) if generation.state == "candidate" => stage.clone(),
-            _ => why(generation),
+            _ => generation.reason.clone(),
         },
     ]
-}
-
-/// Why it ended or waits, or what it changed.
-fn why(generation: &Generation) -> String {
-    let reason = Some(generation.reason.clone()).filter(|reason| !reason.is_empty());
-    reason.unwrap_or_else(|| generation.changes.join("; "))
 }
 
 async fn change(

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::build::{Language, not_a_name};
+use crate::build::{Language, SDK_FOLDER, not_a_name};
 use crate::carried::{self, Carried};
 use crate::failure::Failure;
 use crate::output;
@@ -30,9 +30,6 @@ pub struct New {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub folder: Option<PathBuf>,
 }
-
-/// Where a plugin has its SDK.
-const SDK_FOLDER: &str = "vendor/caplet-sdk";
 
 /// Makes the folder of a new plugin, and says how to go on.
 ///

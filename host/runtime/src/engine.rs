@@ -68,7 +68,8 @@ fn code() -> Config {
         .concurrency_support(false)
         .wasm_threads(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // Components that are made of several, as those of JavaScript are, copy between memories.
+        .wasm_multi_memory(true)
         .wasm_gc(false)
         .wasm_function_references(false)
         .wasm_exceptions(false)

@@ -81,8 +81,7 @@ impl Work for Check {
             let guest = exported.load(&mut *store, instance);
             Box::pin(async move { guest?.call_check(store).await })
         });
-        let redaction = &generation.context.redaction;
-        Ok(answered.await?.map_err(|reason| shown(&redaction.text(&reason))))
+        Ok(answered.await?.map_err(|reason| shown(&reason)))
     }
 
     fn commits(outcome: &Self::Outcome) -> bool {

@@ -118,8 +118,10 @@ impl HostMonotonicClock for MonotonicClock {
         1_000_000
     }
 
+    /// Never zero: Go takes that for a clock that does not work.
     fn now(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_mul(1_000_000)
+        let elapsed_ms = u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX);
+        elapsed_ms.saturating_add(1).saturating_mul(1_000_000)
     }
 }
 
@@ -165,19 +167,6 @@ impl LineWriter {
     }
 }
 
-impl LineWriter {
-    /// Writes the beginning of a line that is too long for one. What may be the beginning of a secret is
-    /// kept back.
-    fn emit_beginning(&mut self, kept_back_bytes: usize) {
-        if let Some(clean) = self.output.log.redaction().bytes(&self.line) {
-            self.line = clean;
-        }
-        let rest = self.line.split_off(self.line.len().saturating_sub(kept_back_bytes));
-        self.emit();
-        self.line = rest;
-    }
-}
-
 impl OutputStream for LineWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -186,11 +175,8 @@ impl OutputStream for LineWriter {
                 None => (part, false),
             };
             self.line.extend_from_slice(text);
-            let kept_back_bytes = self.output.log.redaction().kept_back_bytes();
-            if ends {
+            if ends || self.line.len() >= WRITE_BYTES_MAX {
                 self.emit();
-            } else if self.line.len() >= WRITE_BYTES_MAX + kept_back_bytes {
-                self.emit_beginning(kept_back_bytes);
             }
         }
         Ok(())

@@ -12,27 +12,16 @@ use wit_parser::{Resolve, SourceMap};
 use crate::carried;
 use crate::failure::Failure;
 
-/// What a core module says of its types.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Types<'a> {
-    /// They are in it: the generator of the bindings has put them there.
-    Inside,
-    /// It fits this world of the contract.
-    World(&'a str),
-}
-
-/// Makes a component of a core module.
+/// Makes a component of a core module that fits a world of the contract.
 ///
 /// # Errors
 /// In what the module does not fit its types: a missing export, an import that no world has.
-pub fn componentize(core_module: &[u8], types: Types) -> Result<Vec<u8>, Failure> {
+pub fn componentize(core_module: &[u8], world: &str) -> Result<Vec<u8>, Failure> {
     let fails = |reason: String| {
         Failure::run_time(format!("no component can be made of the module: {reason}"))
     };
     let mut module = core_module.to_vec();
-    if let Types::World(world) = types {
-        embed(&mut module, world).map_err(fails)?;
-    }
+    embed(&mut module, world).map_err(fails)?;
     let (name, adapter) =
         (WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER);
     ComponentEncoder::default()
@@ -66,18 +55,18 @@ mod tests {
 
     #[test]
     fn a_missing_export_is_named() {
-        let failure = componentize(EMPTY, Types::World("plugin")).unwrap_err();
+        let failure = componentize(EMPTY, "plugin").unwrap_err();
         assert!(failure.text().contains("describe"), "{failure:?}");
     }
 
     #[test]
     fn an_unknown_world_is_named() {
-        let failure = componentize(EMPTY, Types::World("planet")).unwrap_err();
+        let failure = componentize(EMPTY, "planet").unwrap_err();
         assert!(failure.text().contains("planet"), "{failure:?}");
     }
 
     #[test]
     fn what_is_no_module_is_refused() {
-        assert!(componentize(b"#!/bin/sh", Types::Inside).is_err());
+        assert!(componentize(b"#!/bin/sh", "plugin").is_err());
     }
 }

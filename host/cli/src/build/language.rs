@@ -4,16 +4,26 @@
 use clap::ValueEnum;
 use serde::Deserialize;
 
+use super::c::C;
 use super::project::Project;
+use super::python::Python;
 use super::rust::Rust;
+use super::typescript::TypeScript;
 use crate::failure::Failure;
 
 /// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub enum Language {
     /// Rust
     Rust,
+    /// TypeScript, on QuickJS or SpiderMonkey
+    TypeScript,
+    /// Python
+    Python,
+    /// C and C++
+    C,
 }
 
 /// What a build is for.
@@ -48,6 +58,9 @@ impl Language {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rust => "rust",
+            Self::TypeScript => "typescript",
+            Self::Python => "python",
+            Self::C => "c",
         }
     }
 
@@ -55,6 +68,9 @@ impl Language {
     pub fn toolchain(self) -> &'static dyn Toolchain {
         match self {
             Self::Rust => &Rust,
+            Self::TypeScript => &TypeScript,
+            Self::Python => &Python,
+            Self::C => &C,
         }
     }
 }

@@ -3,17 +3,20 @@
 //! - `project`: what `plugin.toml` says.
 //! - `language`: the languages, and what each of them has to be able to do.
 //! - `tool`: the programs of other people: whether they are there, and running them.
-//! - `rust`: a module for each language.
+//! - `rust`, `typescript`, `python`, `c`: a module for each language.
 //! - `component`: making a component of a core module, for languages whose tools cannot.
 //! - `strip`, `report`: what is done with every component, and said of it.
 
+mod c;
 mod component;
 mod language;
 mod project;
+mod python;
 mod report;
 mod rust;
 mod strip;
 mod tool;
+mod typescript;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +24,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 pub use self::language::{Language, Purpose};
-pub use self::project::{Project, not_a_name};
+pub use self::project::{Project, SDK_FOLDER, not_a_name};
 use self::report::{Report, refusal};
 use crate::arguments::Common;
 use crate::dry;

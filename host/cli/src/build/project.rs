@@ -15,6 +15,9 @@ use crate::failure::Failure;
 /// The file that says how a plugin is built.
 pub const MANIFEST: &str = "plugin.toml";
 
+/// Where a plugin has its SDK.
+pub const SDK_FOLDER: &str = "vendor/caplet-sdk";
+
 /// A plugin that can be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
@@ -24,8 +27,21 @@ pub struct Project {
     pub name: String,
     /// What it is written in.
     pub language: Language,
+    /// What runs it, where the language has more than one engine.
+    pub engine: Engine,
     /// The file that the component is written to.
     pub output: PathBuf,
+}
+
+/// What runs a plugin in TypeScript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Two megabytes, and quick to start.
+    #[default]
+    QuickJs,
+    /// Thirteen megabytes, with URL, TextEncoder and other interfaces of the web.
+    SpiderMonkey,
 }
 
 /// What `plugin.toml` has.
@@ -34,6 +50,8 @@ pub struct Project {
 struct Manifest {
     name: String,
     language: Language,
+    #[serde(default)]
+    engine: Engine,
     output: Option<PathBuf>,
 }
 
@@ -58,9 +76,9 @@ impl Project {
             let place = file.display();
             return Err(Failure::usage(format!("{place}: name: {}", not_a_name(&manifest.name))));
         }
-        let Manifest { name, language, output } = manifest;
+        let Manifest { name, language, engine, output } = manifest;
         let output = output.unwrap_or_else(|| format!("build/{name}.wasm").into());
-        Ok(Self { output: folder.join(output), folder: folder.to_owned(), name, language })
+        Ok(Self { output: folder.join(output), folder: folder.to_owned(), name, language, engine })
     }
 
     /// The folder with the project's scenario files.

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::layer::Set;
 use super::stage::Stage;
 
 /// A plugin that was ever installed.
@@ -56,12 +55,8 @@ pub struct GenerationRecord {
     pub kind: Kind,
     /// The rights that it asks for.
     pub rights: Vec<String>,
-    /// The operator's options that it was prepared with, but for its settings.
+    /// The operator's options that it was prepared with.
     pub options: Value,
-    /// Its settings and what was set while the host ran, encrypted.
-    pub(crate) sealed: String,
-    /// What it changed in the operator's options, one sentence each.
-    pub changes: Vec<String>,
     /// What became of it.
     pub state: State,
     /// Why it was refused or rolled back, or what it waits for; else empty.
@@ -145,7 +140,6 @@ pub(crate) struct NewGeneration {
     pub(crate) version: String,
     pub(crate) kind: Kind,
     pub(crate) rights: Vec<String>,
-    pub(crate) set: Set,
-    pub(crate) changes: Vec<String>,
+    pub(crate) options: Value,
     pub(crate) created_by: String,
 }

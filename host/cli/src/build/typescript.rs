@@ -1,0 +1,106 @@
+//! TypeScript: esbuild makes one file of the plugin, the SDK and the packages they use, and an engine is
+//! put around it: QuickJS, which is small, or SpiderMonkey, which has the web's interfaces.
+//!
+//! The tools are the plugin's own, by its `package.json`: `npm ci` puts them into `node_modules`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::language::{Purpose, Toolchain};
+use super::project::{Engine, Project, SDK_FOLDER};
+use super::tool::{self, Tool};
+use crate::failure::Failure;
+
+/// TypeScript's tools.
+#[derive(Debug)]
+pub struct TypeScript;
+
+const NODE: Tool = Tool {
+    program: "node",
+    version_arguments: &["--version"],
+    at_least: (20, 0, 0),
+    install: "apt-get install nodejs npm, or https://nodejs.org/en/download",
+};
+
+const WORLD: &str = "plugin-with-health";
+
+impl Toolchain for TypeScript {
+    fn check(&self) -> Result<(), Failure> {
+        NODE.find().map(drop)
+    }
+
+    fn build(&self, project: &Project, purpose: Purpose) -> Result<Vec<u8>, Failure> {
+        let folder = tempfile::tempdir().map_err(|reason| {
+            Failure::run_time(format!("no temporary folder can be made: {reason}"))
+        })?;
+        if purpose == Purpose::Release {
+            let mut check = Command::new(program(project, "tsc")?);
+            tool::run(check.arg("--project").arg(&project.folder), "the check of the types")?;
+        }
+        let script = folder.path().join("plugin.js");
+        bundle(project, folder.path(), &script)?;
+        let component = folder.path().join("component.wasm");
+        match project.engine {
+            Engine::QuickJs => quickjs(project, &script, &component)?,
+            Engine::SpiderMonkey => spidermonkey(project, &script, &component)?,
+        }
+        std::fs::read(&component)
+            .map_err(|reason| Failure::run_time(format!("what was built cannot be read: {reason}")))
+    }
+
+    fn built_folders(&self) -> &'static [&'static str] {
+        &["node_modules"]
+    }
+}
+
+/// A tool that the plugin's `package.json` names.
+fn program(project: &Project, name: &str) -> Result<PathBuf, Failure> {
+    let file = project.folder.join("node_modules/.bin").join(name);
+    if file.exists() {
+        return std::path::absolute(&file)
+            .map_err(|reason| Failure::run_time(format!("{}: {reason}", file.display())));
+    }
+    let place = project.folder.display();
+    Err(Failure::run_time(format!("`{name}` is missing: cd {place} && npm install")))
+}
+
+fn bundle(project: &Project, folder: &Path, script: &Path) -> Result<(), Failure> {
+    let absolute = |path: &str| {
+        std::path::absolute(project.folder.join(path))
+            .map_err(|reason| Failure::run_time(format!("{path}: {reason}")))
+    };
+    let (sdk, plugin) = (absolute(SDK_FOLDER)?, absolute("src/plugin.ts")?);
+    let entry = folder.join("entry.ts");
+    let text = format!(
+        "import {{ component }} from {:?};\nimport {{ plugin }} from {plugin:?};\n\
+         export const {{ guest, httpHandler, health }} = component(plugin);\n",
+        sdk.join("src/component.ts"),
+    );
+    std::fs::write(&entry, text)
+        .map_err(|reason| Failure::run_time(format!("{}: {reason}", entry.display())))?;
+    let mut esbuild = Command::new(program(project, "esbuild")?);
+    esbuild.arg(&entry).args(["--bundle", "--format=esm", "--platform=neutral"]);
+    esbuild.args(["--main-fields=module,main", "--target=es2022", "--external:caplet:*"]);
+    esbuild.args(["--loader:.sql=text", "--log-level=warning"]);
+    esbuild.arg(format!("--alias:caplet={}", sdk.join("src/index.ts").display()));
+    esbuild.arg(format!("--outfile={}", script.display()));
+    tool::run(&mut esbuild, "esbuild")
+}
+
+fn quickjs(project: &Project, script: &Path, component: &Path) -> Result<(), Failure> {
+    let mut build = Command::new(program(project, "componentize-qjs")?);
+    build.args(["--sync", "--world", WORLD, "--wit"]).arg(contract(project));
+    build.arg("--js").arg(script).arg("--output").arg(component);
+    tool::run(&mut build, "componentize-qjs")
+}
+
+fn spidermonkey(project: &Project, script: &Path, component: &Path) -> Result<(), Failure> {
+    let mut build = Command::new(program(project, "jco")?);
+    build.arg("componentize").arg(script).args(["--world-name", WORLD, "--wit"]);
+    build.arg(contract(project)).args(["--disable", "all", "--out"]).arg(component);
+    tool::run(&mut build, "jco componentize")
+}
+
+fn contract(project: &Project) -> PathBuf {
+    project.folder.join(SDK_FOLDER).join("wit")
+}

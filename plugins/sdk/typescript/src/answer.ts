@@ -1,0 +1,90 @@
+/**
+ * What a handler may return. `undefined` is answered as 204, a string as text, any other value as JSON;
+ * the classes here are for the rest.
+ */
+import { stringify } from "./json.ts";
+import { encodeCursor } from "./page.ts";
+import type { JsonPage } from "./sql.ts";
+import { encodeText } from "./utf8.ts";
+
+const JSON_TYPE = "application/json";
+
+/** An answer as it is sent. From status 400 on, all that the invocation wrote is rolled back. */
+export class Response {
+  readonly status: number;
+  /** Names in lower case; a name with several values stands several times. */
+  readonly headers: [string, string][];
+  readonly body: Uint8Array;
+
+  constructor(parts: { status?: number; headers?: [string, string][]; body?: string | Uint8Array } = {}) {
+    const { status = 200, headers = [], body = "" } = parts;
+    this.status = status;
+    this.headers = headers;
+    this.body = typeof body === "string" ? encodeText(body) : body;
+  }
+}
+
+/** JSON that comes as it is, such as from `sql.queryJsonOptional`. */
+export class Json {
+  constructor(readonly text: string | Uint8Array) {}
+}
+
+/** Bytes of a media type. */
+export class Bytes {
+  constructor(
+    readonly content: Uint8Array,
+    readonly mediaType = "application/octet-stream",
+  ) {}
+}
+
+/** 201: something was made, and this is where it is, such as `/api/notes/42`. */
+export class Created {
+  constructor(
+    readonly location: string,
+    readonly body: unknown,
+  ) {}
+}
+
+/** A page of a list: `{"items": […], "next_cursor": …}`. */
+export class Listing {
+  constructor(
+    /** A JSON array. */
+    readonly items: Uint8Array,
+    readonly nextCursor: string | undefined,
+  ) {}
+
+  /** A page of rows from `sql.queryJson`. Its `:key` columns become the cursor; `order` is the name that
+   * `Page.after` will be asked with. */
+  static fromJson(order: string, page: JsonPage): Listing {
+    return new Listing(page.items, page.more ? encodeCursor(order, page.last) : undefined);
+  }
+}
+
+/** The answer that a handler's result stands for. */
+export function toResponse(answer: unknown): Response {
+  if (answer instanceof Response) return answer;
+  if (answer === undefined) return new Response({ status: 204 });
+  if (typeof answer === "string") return made("text/plain; charset=utf-8", answer);
+  if (answer instanceof Json) return made(JSON_TYPE, answer.text);
+  if (answer instanceof Bytes) return made(answer.mediaType, answer.content);
+  if (answer instanceof Created) {
+    const { headers, body } = toResponse(answer.body);
+    return new Response({ status: 201, headers: [...headers, ["location", answer.location]], body });
+  }
+  if (answer instanceof Listing) return made(JSON_TYPE, listing(answer));
+  return made(JSON_TYPE, stringify(answer));
+}
+
+function made(mediaType: string, body: string | Uint8Array): Response {
+  return new Response({ headers: [["content-type", mediaType]], body });
+}
+
+function listing({ items, nextCursor }: Listing): Uint8Array {
+  const before = encodeText('{"items":');
+  const after = encodeText(`,"next_cursor":${nextCursor === undefined ? "null" : `"${nextCursor}"`}}`);
+  const body = new Uint8Array(before.length + items.length + after.length);
+  body.set(before);
+  body.set(items, before.length);
+  body.set(after, before.length + items.length);
+  return body;
+}

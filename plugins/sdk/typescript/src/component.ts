@@ -1,0 +1,53 @@
+/** The component's exports around a plugin. `caplet build` makes them; authors do not call this. */
+import { stringify } from "./json.ts";
+import { document } from "./openapi.ts";
+import type { Plugin, Route } from "./plugin.ts";
+import type { RawRequest } from "./request.ts";
+import { polyfill } from "./utf8.ts";
+
+polyfill();
+
+/** The exports of the world `plugin-with-health`, as both engines look for them. */
+export function component(plugin: Plugin): Record<string, Record<string, unknown>> {
+  const description = describe(plugin);
+  return {
+    guest: { describe: () => description },
+    httpHandler: {
+      handle(request: RawRequest) {
+        const { status, headers, body } = plugin.call(request);
+        return { status, headers, body };
+      },
+    },
+    health: {
+      check() {
+        const reason = plugin.unwell();
+        // A string that is thrown is the error of the result that the world asks for.
+        if (reason !== undefined) throw reason;
+      },
+    },
+  };
+}
+
+function describe(plugin: Plugin): Record<string, unknown> {
+  const { name, version, title = name, summary = "", settings } = plugin.options;
+  return {
+    name,
+    version,
+    title,
+    summary,
+    routes: plugin.routes.map(routeOf),
+    openapi: stringify(document(plugin)),
+    migrations: plugin.migrations,
+    permissions: plugin.permissions,
+    settingsSchema: settings === undefined ? "" : stringify(settings.schema),
+    assets: plugin.assets,
+  };
+}
+
+function routeOf(route: Route): Record<string, unknown> {
+  const { operation, method, pattern, permission, transaction = "by-method", bodyMaxBytes } = route;
+  const access =
+    permission === undefined ? { tag: route.access ?? "signed-in" } : { tag: "permission", val: permission };
+  const headers = [...new Set([...(route.headers ?? []), ...(route.body ? ["content-type"] : [])])];
+  return { operation, method, pattern, access, transaction, bodyMaxBytes, headers };
+}
