@@ -15,5 +15,6 @@ mod rig;
 mod rights;
 mod rollout;
 mod sandbox;
+mod settings;
 mod subjects;
 mod transactions;

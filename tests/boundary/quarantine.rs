@@ -51,7 +51,7 @@ async fn one_call_finds_out_whether_it_is_well_again() {
 #[tokio::test]
 async fn a_release_by_hand_and_a_new_generation_begin_anew() {
     let rig = quarantined("trap").await;
-    assert!(rig.runtime.release("trap") && !rig.runtime.release("trap"));
+    assert!(rig.runtime.release("trap", "ada").await && !rig.runtime.release("trap", "ada").await);
     assert_eq!(text(&rig.get("/ok").await.unwrap()), "ok");
 
     let rig = quarantined("trap").await;

@@ -54,6 +54,7 @@ impl Setup {
             clock,
             interfaces: self.interfaces,
             upgrade: self.upgrade,
+            secrets_key: self.kept.as_ref().map(|kept| kept.join("secrets.key")),
             components: self.kept.map(|kept| kept.join("components")),
             ..Options::new(Arc::new(store))
         };

@@ -8,6 +8,7 @@ mod plugin_folder;
 mod process;
 mod restart;
 mod rollout;
+mod settings;
 mod subjects;
 mod takeover;
 mod telemetry;

@@ -60,7 +60,9 @@ const N_ASKING: usize = 16;
 pub async fn run(plan: &Plan<'_>) -> Result<Vec<Row>> {
     let mut rows = vec![neighbours(plan).await?, runaway(plan).await?];
     if !plan.short {
-        rows.push(cost(plan).await?);
+        // What was found until then is told in any case.
+        let cost = cost(plan).await;
+        rows.push(cost.unwrap_or_else(|error| Row::broken("hostile", &error)));
     }
     Ok(rows)
 }

@@ -53,7 +53,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("axum", &["host/server", "host/testing", "examples/embed"]),
     ("hyper", &["host/server", "host/testing", ".xtask"]),
     ("tower", &["host/server", "host/testing"]),
-    ("ring", &["host/server"]),
+    ("ring", &["host/runtime", "host/server"]),
     ("jsonwebtoken", &["host/server", "host/testing"]),
     ("rusqlite", &["host/store"]),
     ("sqlx", &["host/store"]),

@@ -9,11 +9,12 @@ use clap_complete::Shell;
 
 use crate::build::Build;
 use crate::change::{Approve, History, Install, Named, Rollback};
+use crate::configure::Configure;
 use crate::dev::Dev;
 use crate::key::KeyOptions;
 use crate::new::New;
 use crate::remote::Target;
-use crate::rights::{AuditOptions, RightOfPlugin, RightsOptions, WhyDenied};
+use crate::rights::Rights;
 use crate::rollout::RolloutOptions;
 use crate::scenarios::Test;
 use crate::subject::Subject;
@@ -194,37 +195,11 @@ Examples:
   caplet history comments --json")]
     History(History),
 
-    /// Tell what a plugin may do, in sentences.
-    #[command(after_help = "Example:\n  caplet rights comments")]
-    Rights(RightsOptions),
+    #[command(flatten)]
+    Configure(Configure),
 
-    /// Take a right from a plugin, with effect on calls that are running.
-    #[command(after_help = "\
-Example:
-  caplet revoke comments sql
-
-It stays taken after a restart and an upgrade, until it is granted again.")]
-    Revoke(RightOfPlugin),
-
-    /// Give a plugin a right back.
-    #[command(after_help = "\
-Example:
-  caplet grant comments sql")]
-    Grant(RightOfPlugin),
-
-    /// Explain why calls in a request were denied, and say how to allow them.
-    #[command(after_help = "\
-Example:
-  caplet why-denied 01a20529-bf87-7573-84fc-750ff0fe3a8a")]
-    WhyDenied(WhyDenied),
-
-    /// Show what was decided about plugins and their rights, when and by whom.
-    #[command(after_help = "\
-Examples:
-  caplet audit
-  caplet audit --json | tail -1
-  caplet audit --verify                          # was an entry changed or taken out?")]
-    Audit(AuditOptions),
+    #[command(flatten)]
+    Rights(Rights),
 
     /// Show what a running host serves.
     #[command(after_help = "\

@@ -159,6 +159,8 @@ struct Generation {
     kind: String,
     state: String,
     reason: String,
+    #[serde(default)]
+    changes: Vec<String>,
     rights: Vec<String>,
     created_by: String,
     created_at: String,
@@ -252,9 +254,15 @@ fn row(generation: &Generation) -> [String; 7] {
         generation.created_by.clone(),
         match &generation.stage {
             Some(stage) if generation.state == "candidate" => stage.clone(),
-            _ => generation.reason.clone(),
+            _ => why(generation),
         },
     ]
+}
+
+/// Why it ended or waits, or what it changed.
+fn why(generation: &Generation) -> String {
+    let reason = Some(generation.reason.clone()).filter(|reason| !reason.is_empty());
+    reason.unwrap_or_else(|| generation.changes.join("; "))
 }
 
 async fn change(

@@ -3,7 +3,7 @@
 //! - `arguments`: what can be typed, and the help that teaches it.
 //! - `settings`, `environment`: what can be set, from which source, and the errors of bad values.
 //! - `serve`, `token`, `key`, `list`, `describe`, `inspect`, `check`, `status`, `top`, `completions`,
-//!   `subject`, `change`, `rollout`, `rights`: the commands.
+//!   `subject`, `change`, `configure`, `rollout`, `rights`: the commands.
 //! - `new`, `build`, `scenarios` (`caplet test`), `dev`: the commands of authors; `carried`: the templates,
 //!   SDKs and contract that they put into a plugin.
 //! - `socket`, `takeover`: what a host listens on, and how a new one replaces it; `term`: one host from
@@ -26,6 +26,7 @@ mod change;
 mod check;
 mod compiler;
 mod completions;
+mod configure;
 mod describe;
 mod dev;
 mod dry;
@@ -102,11 +103,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Describe(options) => describe::run(&options).await,
         Command::Inspect(options) => inspect::run(&options).await,
         Command::Check(options) => check::run(&options).await,
-        Command::Grant(options) => rights::grant(&options).await,
-        Command::Revoke(options) => rights::revoke(&options).await,
-        Command::Rights(options) => rights::list(&options).await,
-        Command::WhyDenied(options) => rights::why_denied(&options).await,
-        Command::Audit(options) => rights::audit(&options).await,
+        Command::Rights(command) => rights::run(&command).await,
         Command::Install(options) => change::install(&options).await,
         Command::Approve(options) => change::approve(&options).await,
         Command::Rollback(options) => change::rollback(&options).await,
@@ -115,6 +112,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Remove(options) => change::remove(&options).await,
         Command::Rollout(options) => rollout::run(&options).await,
         Command::History(options) => change::history(&options).await,
+        Command::Configure(command) => configure::run(&command).await,
         Command::Status(options) => status::run(&options).await,
         Command::Release(options) => status::release(&options).await,
         Command::Top(options) => top::run(&options).await,

@@ -1,7 +1,7 @@
 //! `caplet grant`, `revoke`, `rights`, `why-denied` and `audit`: what plugins of a running host may do,
 //! and what was decided about it.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,42 @@ use crate::failure::Failure;
 use crate::output;
 use crate::remote::{Remote, Target};
 use crate::table::aligned;
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Rights {
+    /// Tell what a plugin may do, in sentences.
+    #[command(after_help = "Example:\n  caplet rights comments")]
+    Rights(RightsOptions),
+
+    /// Take a right from a plugin, with effect on calls that are running.
+    #[command(after_help = "\
+Example:
+  caplet revoke comments sql
+
+It stays taken after a restart and an upgrade, until it is granted again.")]
+    Revoke(RightOfPlugin),
+
+    /// Give a plugin a right back.
+    #[command(after_help = "\
+Example:
+  caplet grant comments sql")]
+    Grant(RightOfPlugin),
+
+    /// Explain why calls in a request were denied, and say how to allow them.
+    #[command(after_help = "\
+Example:
+  caplet why-denied 01a20529-bf87-7573-84fc-750ff0fe3a8a")]
+    WhyDenied(WhyDenied),
+
+    /// Show what was decided about plugins and their rights, when and by whom.
+    #[command(after_help = "\
+Examples:
+  caplet audit
+  caplet audit --json | tail -1
+  caplet audit --verify                          # was an entry changed or taken out?")]
+    Audit(AuditOptions),
+}
 
 /// `caplet grant` and `caplet revoke`.
 #[derive(Debug, Args)]
@@ -101,11 +137,25 @@ struct Verification {
     last_hash: String,
 }
 
+/// Does what was asked.
+///
+/// # Errors
+/// When the host cannot be asked, or refuses.
+pub async fn run(command: &Rights) -> Result<(), Failure> {
+    match command {
+        Rights::Rights(options) => list(options).await,
+        Rights::Revoke(options) => revoke(options).await,
+        Rights::Grant(options) => grant(options).await,
+        Rights::WhyDenied(options) => why_denied(options).await,
+        Rights::Audit(options) => audit(options).await,
+    }
+}
+
 /// Gives a right back.
 ///
 /// # Errors
 /// When the host cannot be asked, or refuses.
-pub async fn grant(options: &RightOfPlugin) -> Result<(), Failure> {
+async fn grant(options: &RightOfPlugin) -> Result<(), Failure> {
     change(options, Method::PUT).await?;
     output::print(&format!("{} may use {}\n", options.plugin, options.right))
 }
@@ -114,7 +164,7 @@ pub async fn grant(options: &RightOfPlugin) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the host cannot be asked, or refuses.
-pub async fn revoke(options: &RightOfPlugin) -> Result<(), Failure> {
+async fn revoke(options: &RightOfPlugin) -> Result<(), Failure> {
     change(options, Method::DELETE).await?;
     output::print(&format!("{} may no longer use {}\n", options.plugin, options.right))
 }
@@ -129,7 +179,7 @@ async fn change(options: &RightOfPlugin, method: Method) -> Result<(), Failure> 
 ///
 /// # Errors
 /// When the host cannot be asked.
-pub async fn list(options: &RightsOptions) -> Result<(), Failure> {
+async fn list(options: &RightsOptions) -> Result<(), Failure> {
     let path = format!("/plugins/{}/rights", segment(&options.plugin)?);
     let rights: Items<Right> = Remote::new(&options.target)?.get(&path).await?;
     let sentence = |right: &Right| {
@@ -148,7 +198,7 @@ pub async fn list(options: &RightsOptions) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the host cannot be asked, or nothing was denied in that request.
-pub async fn why_denied(options: &WhyDenied) -> Result<(), Failure> {
+async fn why_denied(options: &WhyDenied) -> Result<(), Failure> {
     let path = format!("/denials/{}", segment(&options.request)?);
     let denials: Items<Denial> = Remote::new(&options.target)?.get(&path).await?;
     let lines = denials.items.iter().map(|denial| match &denial.remedy {
@@ -162,7 +212,7 @@ pub async fn why_denied(options: &WhyDenied) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the host cannot be asked, or the log is not whole.
-pub async fn audit(options: &AuditOptions) -> Result<(), Failure> {
+async fn audit(options: &AuditOptions) -> Result<(), Failure> {
     let remote = Remote::new(&options.target)?;
     if options.verify {
         return verify(&remote).await;

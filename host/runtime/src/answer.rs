@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use crate::fault::Fault;
 use crate::invocation::Answer;
 use crate::limits::Limits;
+use crate::redaction::Redaction;
 use crate::redirect::Redirects;
 
 /// Headers that frame a message or belong to one connection (RFC 9110, section 7.6.1; RFC 9112,
@@ -71,6 +72,23 @@ pub(crate) fn check(
     let headers = checked_headers(headers, limits)?;
     check_redirect(status, &headers, redirects)?;
     Ok(Answer { status, headers, body: Bytes::from(body), replayed: false })
+}
+
+/// An answer that is an error is written for people and logs, and often from what went wrong.
+pub(crate) fn without_secrets(mut answer: Answer, redaction: &Redaction) -> Answer {
+    if answer.status.as_u16() < 400 {
+        return answer;
+    }
+    if let Some(body) = redaction.bytes(&answer.body) {
+        answer.body = Bytes::from(body);
+    }
+    for (_, value) in &mut answer.headers {
+        let clean = redaction.bytes(value.as_bytes());
+        if let Some(clean) = clean.and_then(|clean| HeaderValue::from_bytes(&clean).ok()) {
+            *value = clean;
+        }
+    }
+    answer
 }
 
 /// Only what a browser follows by itself: another answer may name whatever it made.
@@ -158,6 +176,24 @@ mod tests {
         ] {
             assert!(checked(200, &[(name, value)]).is_err(), "{name:?}: {value:?} was taken");
         }
+    }
+
+    #[test]
+    fn takes_secrets_out_of_errors_and_leaves_other_answers() {
+        let redaction = Redaction::default();
+        redaction.add(&["hunter2".to_owned()]);
+        let answered = |status: u16| {
+            let headers = vec![("x-reason".to_owned(), "for hunter2".to_owned())];
+            let response = Response { status, headers, body: b"it was hunter2".to_vec() };
+            let answer = check(response, &Limits::default(), &Redirects::default()).unwrap();
+            without_secrets(answer, &redaction)
+        };
+        let error = answered(422);
+        assert_eq!(
+            (&error.body[..], &error.headers[0].1),
+            (&b"it was ***"[..], &HeaderValue::from_static("for ***"))
+        );
+        assert_eq!(answered(200).body, "it was hunter2");
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! What is measured is wall time of polls, as in [`crate::meter`]: with one thread a processor, both
 //! are nearly the same, and reading a clock is cheaper than asking the system.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ struct Account {
 /// One plugin's share of the processors.
 pub(crate) struct Share {
     plugin: Arc<str>,
-    percent: u32,
-    n_waiting_max: usize,
+    percent: AtomicU32,
+    n_waiting_max: AtomicUsize,
     /// Nanoseconds since the host was started.
     used: AtomicU64,
     is_greedy: AtomicBool,
@@ -81,8 +81,8 @@ impl Processors {
     pub(crate) fn share(&self, plugin: &str, limits: &Limits) -> Arc<Share> {
         let share = Arc::new(Share {
             plugin: plugin.into(),
-            percent: limits.cpu_share_percent,
-            n_waiting_max: limits.cpu_waiting_max,
+            percent: limits.cpu_share_percent.into(),
+            n_waiting_max: limits.cpu_waiting_max.into(),
             used: AtomicU64::new(0),
             is_greedy: AtomicBool::new(false),
             n_waiting: AtomicUsize::new(0),
@@ -122,7 +122,8 @@ impl Processors {
         let total: u64 = uses.iter().map(|(_, used)| used).sum();
         let is_busy = self.turns.take_waited_for() || total >= capacity * BUSY_PERCENT / 100;
         for (share, used) in uses {
-            let part = capacity / n_active.max(1) as u64 * u64::from(share.percent) / 100;
+            let part =
+                capacity / n_active.max(1) as u64 * u64::from(share.percent.load(Relaxed)) / 100;
             // Less than the whole, because many that want all get an equal part each. And less to stay
             // so: else what a plugin is held to would set it free at once.
             let used_max = if share.is_greedy() { part / 8 } else { part * 3 / 4 };
@@ -143,6 +144,12 @@ impl Account {
 }
 
 impl Share {
+    /// Holds the plugin to these limits from now on.
+    pub(crate) fn limit(&self, limits: &Limits) {
+        self.percent.store(limits.cpu_share_percent, Relaxed);
+        self.n_waiting_max.store(limits.cpu_waiting_max, Relaxed);
+    }
+
     /// Notes that the plugin used a processor for so long.
     pub(crate) fn charge(&self, nanoseconds: u64) {
         self.used.fetch_add(nanoseconds, Relaxed);
@@ -153,7 +160,7 @@ impl Share {
     /// # Errors
     /// [`Fault::CpuShare`] while the plugin is greedy and enough of its calls wait.
     pub(crate) fn enter(&self) -> Result<(), Fault> {
-        if self.is_greedy() && self.n_waiting.load(Relaxed) >= self.n_waiting_max {
+        if self.is_greedy() && self.n_waiting.load(Relaxed) >= self.n_waiting_max.load(Relaxed) {
             return Err(Fault::CpuShare);
         }
         Ok(())

@@ -53,6 +53,19 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// The same fault, with each text that may come from a guest passed through `edit`.
+    #[must_use]
+    pub(crate) fn with_texts(self, edit: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Memory(text) => Self::Memory(edit(&text)),
+            Self::Trap(text) => Self::Trap(edit(&text)),
+            Self::Answer(text) => Self::Answer(edit(&text)),
+            Self::Application(text) => Self::Application(edit(&text)),
+            Self::Store(error) => Self::Store(error.with_text(edit)),
+            other => other,
+        }
+    }
+
     /// The HTTP status it is answered with.
     #[must_use]
     pub fn status(&self) -> u16 {

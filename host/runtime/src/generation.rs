@@ -21,6 +21,7 @@ use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
 use crate::instance::{Instance, Template, WarmInstances, asks_for_retry};
 use crate::invocation::{Answer, Call, Invocation};
+use crate::lifecycle::layer::Layer;
 use crate::lifecycle::scores::Scores;
 use crate::limits::Limits;
 use crate::load::{LoadError, Step};
@@ -48,6 +49,8 @@ pub struct Generation {
     pub(crate) inspection: Inspection,
     /// What the operator had set for the plugin when it was prepared.
     pub(crate) options: PluginOptions,
+    /// The part of it that was set while the host ran.
+    pub(crate) layer: Layer,
     pub(crate) context: Arc<Context>,
     pub(crate) template: Template,
     pub(crate) instances: WarmInstances,
@@ -224,6 +227,7 @@ impl Generation {
             }
             (_, None) => Ok(()),
         };
+        let outcome = outcome.map_err(|fault| self.without_secrets(fault));
         if outcome.is_ok() {
             self.instances.put_back(instance);
         }
@@ -283,7 +287,13 @@ impl Generation {
         let limits = self.limits();
         let cpu_budget = Duration::from_millis(limits.cpu_ms_max);
         let start = Invocation::describing(limits.wall_time(), cpu_budget);
-        Instance::start(&self.template, self.context.clone(), start).await
+        let started = Instance::start(&self.template, self.context.clone(), start).await;
+        started.map_err(|fault| self.without_secrets(fault))
+    }
+
+    /// A fault whose texts may be a guest's.
+    fn without_secrets(&self, fault: Fault) -> Fault {
+        fault.with_texts(|text| self.context.redaction.text(text).into_owned())
     }
 
     /// Begins the invocation's transaction before the guest does.
@@ -335,6 +345,15 @@ impl Generation {
 }
 
 impl Generation {
+    /// Holds what all generations of the plugin share to the limits of this one, which serves now.
+    pub(crate) fn impose_limits(&self) {
+        self.context.log.limit(self.limits());
+        self.context.share.limit(self.limits());
+        if let Some(database) = &self.context.database {
+            database.set_limits(self.limits().store());
+        }
+    }
+
     /// What load, storage or the caller did wrong says nothing about the plugin.
     fn watch_health<T>(&self, outcome: &Result<T, Fault>) {
         match outcome {

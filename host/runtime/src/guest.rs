@@ -19,6 +19,7 @@ use crate::log::LogGate;
 use crate::memory::{MemoryLimiter, PluginMemory};
 use crate::meter::Meter;
 use crate::metrics::PluginMetrics;
+use crate::redaction::Redaction;
 use crate::redirect::Redirects;
 use crate::rights::Revoked;
 use crate::settings::Settings;
@@ -43,6 +44,7 @@ pub(crate) struct Context {
     pub(crate) log: Arc<LogGate>,
     pub(crate) metrics: Arc<PluginMetrics>,
     pub(crate) revoked: Arc<Revoked>,
+    pub(crate) redaction: Arc<Redaction>,
     pub(crate) share: Arc<Share>,
     /// A call that takes as long is told in the log.
     pub(crate) slow_call: Option<Duration>,

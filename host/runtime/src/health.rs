@@ -81,7 +81,8 @@ impl Work for Check {
             let guest = exported.load(&mut *store, instance);
             Box::pin(async move { guest?.call_check(store).await })
         });
-        Ok(answered.await?.map_err(|reason| shown(&reason)))
+        let redaction = &generation.context.redaction;
+        Ok(answered.await?.map_err(|reason| shown(&redaction.text(&reason))))
     }
 
     fn commits(outcome: &Self::Outcome) -> bool {

@@ -26,6 +26,7 @@ const MIGRATIONS: &[(u32, &str, &str)] = &[
     (4, "statements", include_str!("../migrations/4-statements.sql")),
     (6, "audit", include_str!("../migrations/6-audit.sql")),
     (7, "stages", include_str!("../migrations/7-stages.sql")),
+    (8, "settings", include_str!("../migrations/8-settings.sql")),
 ];
 
 /// How often a change is tried that the store rolls back for reasons of its own.

@@ -15,6 +15,8 @@
 //! - `generation` is the way of an invocation: `admission` → `instance` → the guest → commit;
 //!   `work` is what the kinds of invocation have in common: `request` (with `answer`, `redirect` and
 //!   `idempotency`), `subject_data` and `health`. `detached` lets a call outlive its caller.
+//! - `secrets` says which settings are secrets, `sealed` encrypts them where they are kept, `redaction` takes
+//!   them out of what guests write.
 //! - `quarantine` keeps what fails again and again from being called.
 //! - `cpu_share` and `turns` divide the processors between plugins.
 //! - `guest` is what a running instance holds: its `invocation` with its `transaction`, `meter` (CPU), `memory`, `wasi`;
@@ -59,11 +61,14 @@ mod metrics;
 mod openapi;
 mod options;
 mod quarantine;
+mod redaction;
 mod redirect;
 mod request;
 mod rights;
 mod routes;
 mod runtime;
+mod sealed;
+mod secrets;
 mod settings;
 mod shadow;
 mod slow_call;
@@ -95,10 +100,10 @@ pub use inspect::Inspection;
 pub use instance::Reuse;
 pub use invocation::{Answer, Call};
 pub use lifecycle::{
-    Caller, Change, ChangeKind, Difference, Effect, FileSource, GenerationRecord, HeaderRule,
-    Kind as GenerationKind, Operation, Outcome, Plan, PluginRecord, Presence, Progress, Rollout,
-    RolloutOrder, RolloutReport, SideReport, Stage, State as GenerationState, StepProgress,
-    UpgradeOptions,
+    Caller, Change, ChangeKind, Configuration, Difference, Edit, Effect, FileSource,
+    GenerationRecord, HeaderRule, Kind as GenerationKind, Operation, Outcome, Part, Plan,
+    PluginRecord, Presence, Progress, Rollout, RolloutOrder, RolloutReport, SideReport, Source,
+    Stage, State as GenerationState, StepProgress, UpgradeOptions,
 };
 pub use limits::Limits;
 pub use load::{LoadError, Prepared, Step};

@@ -55,6 +55,10 @@ pub struct Limits {
     pub host_call_bytes_max: usize,
     /// Component handles alive in one instance.
     pub handles_max: usize,
+    /// A plugin's settings with their defaults, as JSON, in bytes.
+    pub settings_bytes_max: usize,
+    /// One secret among them, in bytes.
+    pub secret_bytes_max: usize,
     /// The largest request body any route may ask for, in bytes.
     pub request_bytes_max: usize,
     /// The largest answer body, in bytes.
@@ -122,6 +126,8 @@ impl Default for Limits {
             host_calls_max: 5_000,
             host_call_bytes_max: 4 << 20,
             handles_max: 1_000,
+            settings_bytes_max: 64 << 10,
+            secret_bytes_max: 16 << 10,
             request_bytes_max: 2 << 20,
             response_bytes_max: 32 << 20,
             response_headers_max: 96,
@@ -161,10 +167,19 @@ impl Limits {
             return Ok(());
         }
         let mut all = serde_json::to_value(&*self).map_err(|error| error.to_string())?;
+        let mut changed = self.clone();
         for (name, value) in changes {
+            if all.get(name).is_none() {
+                let known = all.as_object().into_iter().flat_map(|all| all.keys().cloned());
+                let known = known.collect::<Vec<_>>().join(", ");
+                return Err(format!("/{name}: there is no such limit; there are {known}"));
+            }
             all[name] = value.clone();
+            // One after the other, so that it is known which one does not fit.
+            changed =
+                serde_json::from_value(all.clone()).map_err(|error| format!("/{name}: {error}"))?;
         }
-        *self = serde_json::from_value(all).map_err(|error| format!("limits: {error}"))?;
+        *self = changed;
         Ok(())
     }
 
@@ -200,7 +215,7 @@ mod tests {
         let overlay = |name: &str, value| {
             Limits::default().overlay(&BTreeMap::from([(name.to_owned(), value)])).unwrap_err()
         };
-        assert!(overlay("cpu", json!(7)).contains("`cpu`"));
-        assert!(overlay("cpu_ms_max", json!("7 ms")).contains("invalid type"));
+        assert!(overlay("cpu", json!(7)).starts_with("/cpu: there is no such limit"));
+        assert!(overlay("cpu_ms_max", json!("7 ms")).starts_with("/cpu_ms_max: invalid type"));
     }
 }

@@ -22,6 +22,7 @@ use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
 use crate::instance::{Instance, Template, WarmInstances};
 use crate::invocation::Invocation;
+use crate::lifecycle::layer::{Layer, Set};
 use crate::lifecycle::schema;
 use crate::lifecycle::scores::Scores;
 use crate::limits::Limits;
@@ -159,10 +160,16 @@ pub struct Prepared {
     pub(crate) redirects: Redirects,
     pub(crate) limits: Limits,
     pub(crate) options: PluginOptions,
+    pub(crate) layer: Layer,
     pub(crate) template: Template,
 }
 
 impl Prepared {
+    /// What the operator has set for it.
+    pub(crate) fn set(&self) -> Set {
+        Set { options: self.options.clone(), layer: self.layer.clone() }
+    }
+
     /// The plugin's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -230,12 +237,12 @@ pub(crate) async fn compile(
     })
 }
 
-/// Asks a compiled component what it is, and checks all of it against `options`, or those that the
-/// operator has set for the plugin. Nothing has an effect.
+/// Asks a compiled component what it is, and checks all of it against `set`, or what the operator has set
+/// for the plugin. Nothing has an effect.
 pub(crate) async fn examine(
     inner: &Arc<Inner>,
     (digest, component): (Digest, Component),
-    options: Option<PluginOptions>,
+    set: Option<Set>,
 ) -> Result<Prepared, LoadError> {
     let inspection = Inspection::of(&inner.engine, &component, &inner.interfaces);
     let mismatches = inspection.mismatches();
@@ -249,7 +256,10 @@ pub(crate) async fn examine(
         .map_err(|error| Step::Match.failed(None, vec![format!("{error:#}")]))?;
     let description = describe(inner, &template).await?;
     let name = description.name.clone();
-    let options = options.or_else(|| inner.plugins.get(&name).cloned()).unwrap_or_default();
+    let Set { options, layer } = match set {
+        Some(set) => set,
+        None => inner.present_set(&name).await?,
+    };
     let limits = options
         .limits(&inner.limits)
         .map_err(|reason| Step::Configure.failed(Some(&name), vec![reason]))?;
@@ -257,14 +267,9 @@ pub(crate) async fn examine(
         .map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
     check_name(inner, &name)?;
     check_exports(&checked, &template)?;
-    let missing = missing_grants(&name, &inspection, &options, &inner.interfaces);
-    if !missing.is_empty() {
-        return Err(Step::Grant.failed(Some(&name), missing));
-    }
-    let redirects = Redirects::new(&options.redirect_origins)
-        .map_err(|reason| Step::Configure.failed(Some(&name), vec![reason]))?;
-    let settings = Settings::check(&checked.description.settings_schema, &options.settings)
-        .map_err(|reasons| Step::Configure.failed(Some(&name), reasons))?;
+    let described = (name.as_str(), &checked.description, &inspection);
+    let Configured { limits, settings, redirects } = check_options(inner, described, &options)?;
+    inner.redaction(&name).add(&settings.secret_values);
     let holdings = holdings(inner, &template)
         .await
         .map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
@@ -277,8 +282,28 @@ pub(crate) async fn examine(
         redirects,
         limits,
         options,
+        layer,
         template,
     })
+}
+
+/// Checks the operator's options for a plugin that has described itself.
+pub(crate) fn check_options(
+    inner: &Inner,
+    (name, description, inspection): (&str, &caplet_abi::Description, &Inspection),
+    options: &PluginOptions,
+) -> Result<Configured, LoadError> {
+    let refused = |reasons| Step::Configure.failed(Some(name), reasons);
+    let limits = options.limits(&inner.limits).map_err(|reason| refused(vec![reason]))?;
+    let missing = missing_grants(name, inspection, options, &inner.interfaces);
+    if !missing.is_empty() {
+        return Err(Step::Grant.failed(Some(name), missing));
+    }
+    let redirects = Redirects::new(&options.redirect_origins)
+        .map_err(|reason| refused(vec![format!("/redirect_origins: {reason}")]))?;
+    let settings = Settings::check(&description.settings_schema, &options.settings, &limits);
+    let settings = settings.map_err(refused)?;
+    Ok(Configured { limits, settings, redirects })
 }
 
 async fn describe(
@@ -356,8 +381,9 @@ pub(crate) fn build(
     database: Option<Arc<dyn Database>>,
 ) -> Generation {
     let name = prepared.name().to_owned();
-    let Prepared { checked, holdings, digest, inspection, limits, options, template, .. } =
-        prepared;
+    let Prepared {
+        checked, holdings, digest, inspection, limits, options, layer, template, ..
+    } = prepared;
     let configured =
         Configured { limits, settings: prepared.settings, redirects: prepared.redirects };
     let quarantine = inner.quarantine(&name, &configured.limits);
@@ -375,6 +401,7 @@ pub(crate) fn build(
         digest,
         inspection,
         options,
+        layer,
         template,
     }
 }
@@ -412,6 +439,7 @@ impl Inner {
             log: shared.log,
             metrics: shared.metrics,
             revoked: self.revoked(plugin),
+            redaction: self.redaction(plugin),
             share: shared.share,
             slow_call: self.slow_call,
         })
@@ -429,7 +457,7 @@ impl Inner {
 
     fn quarantine(&self, plugin: &str, limits: &Limits) -> Arc<Quarantine> {
         let metrics = self.shared(plugin, limits).metrics;
-        Quarantine::new(limits, self.clock.clone(), metrics)
+        Quarantine::new(limits, self.clock.clone(), (metrics, Some(self.audit.clone())))
     }
 
     /// What all generations of a plugin share, so that an upgrade neither doubles a limit nor
@@ -440,7 +468,8 @@ impl Inner {
             .entry(plugin.to_owned())
             .or_insert_with(|| {
                 let metrics = self.metrics.plugin(plugin);
-                let log = LogGate::new(plugin.into(), limits, metrics.clone());
+                let redaction = self.redaction(plugin);
+                let log = LogGate::new((plugin.into(), redaction), limits, metrics.clone());
                 let share = self.processors.share(plugin, limits);
                 Shared { memory: Arc::default(), log: Arc::new(log), metrics, share }
             })
@@ -449,7 +478,7 @@ impl Inner {
 }
 
 /// What the operator's options for a plugin come to.
-struct Configured {
+pub(crate) struct Configured {
     limits: Limits,
     settings: Settings,
     redirects: Redirects,

@@ -1,14 +1,16 @@
-//! What plugins write to the log: bounded in length and rate, free of control characters, and never
+//! What plugins write to the log: bounded in length and rate, free of control characters and secrets, and never
 //! the payload of a request. The lines go out through `tracing`, with target `caplet::plugin`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use crate::limits::Limits;
 use crate::metrics::PluginMetrics;
+use crate::redaction::Redaction;
 
 /// Who should look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +31,32 @@ pub(crate) struct Origin<'a> {
 /// Lets one plugin's lines through, at its rate.
 pub(crate) struct LogGate {
     plugin: Arc<str>,
-    line_bytes_max: usize,
+    redaction: Arc<Redaction>,
+    line_bytes_max: AtomicUsize,
     bucket: Mutex<Bucket>,
     metrics: Arc<PluginMetrics>,
 }
 
 impl LogGate {
-    pub(crate) fn new(plugin: Arc<str>, limits: &Limits, metrics: Arc<PluginMetrics>) -> Self {
+    pub(crate) fn new(
+        (plugin, redaction): (Arc<str>, Arc<Redaction>),
+        limits: &Limits,
+        metrics: Arc<PluginMetrics>,
+    ) -> Self {
         let bucket = Bucket::new(limits.log_lines_per_second, limits.log_burst_lines);
-        let line_bytes_max = limits.log_line_bytes_max;
-        Self { plugin, line_bytes_max, bucket: Mutex::new(bucket), metrics }
+        let line_bytes_max = limits.log_line_bytes_max.into();
+        Self { plugin, redaction, line_bytes_max, bucket: Mutex::new(bucket), metrics }
+    }
+
+    /// Holds further lines to these limits.
+    pub(crate) fn limit(&self, limits: &Limits) {
+        self.line_bytes_max.store(limits.log_line_bytes_max, Relaxed);
+        self.bucket.lock().limit(limits.log_lines_per_second, limits.log_burst_lines);
+    }
+
+    /// The secrets that no line may show.
+    pub(crate) fn redaction(&self) -> &Redaction {
+        &self.redaction
     }
 
     /// Writes a line, or counts it as dropped. Returns how many bytes of the guest's it held.
@@ -54,9 +72,13 @@ impl LogGate {
             self.metrics.limit_hit("log-rate");
             return bytes;
         }
-        let message = clean(message, self.line_bytes_max);
-        let left = self.line_bytes_max.saturating_sub(message.len());
-        emit(level, &self.plugin, &message, &fields_text(fields, left), origin);
+        let line_bytes_max = self.line_bytes_max.load(Relaxed);
+        // Before anything is cut or escaped: a part of a secret would not be known.
+        let message = self.redaction.text(message);
+        let message = clean(&message, line_bytes_max);
+        let left = line_bytes_max.saturating_sub(message.len());
+        let fields = fields_text(&self.redaction, fields, left);
+        emit(level, &self.plugin, &message, &fields, origin);
         bytes
     }
 
@@ -83,10 +105,11 @@ fn emit(level: Level, plugin: &str, message: &str, fields: &str, origin: Option<
     }
 }
 
-fn fields_text(fields: &[(String, String)], bytes_max: usize) -> String {
+fn fields_text(redaction: &Redaction, fields: &[(String, String)], bytes_max: usize) -> String {
     let mut text = String::new();
     for (name, value) in fields {
-        let pair = format!("{}={} ", clean(name, 64), clean(value, bytes_max));
+        let (name, value) = (redaction.text(name), redaction.text(value));
+        let pair = format!("{}={} ", clean(&name, 64), clean(&value, bytes_max));
         if text.len() + pair.len() > bytes_max {
             break;
         }
@@ -132,6 +155,12 @@ impl Bucket {
     fn new(per_second: u32, burst: u32) -> Self {
         let burst = f64::from(burst);
         Self { per_second: f64::from(per_second), burst, tokens: burst, filled: Instant::now() }
+    }
+
+    fn limit(&mut self, per_second: u32, burst: u32) {
+        self.per_second = f64::from(per_second);
+        self.burst = f64::from(burst);
+        self.tokens = self.tokens.min(self.burst);
     }
 
     fn take(&mut self, now: Instant) -> bool {

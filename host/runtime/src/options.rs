@@ -27,6 +27,9 @@ pub struct Options {
     /// Where the components of all generations are kept, so that they are there after a restart;
     /// none keeps them as long as the host lives.
     pub components: Option<PathBuf>,
+    /// The file with the keys that encrypt what is kept of the plugins' settings, made when it is
+    /// missing; none makes a key that lasts as long as the runtime.
+    pub secrets_key: Option<PathBuf>,
     /// How changes of plugins are followed up.
     pub upgrade: UpgradeOptions,
     /// Who compiles components.
@@ -58,6 +61,7 @@ impl Options {
             store,
             cache: None,
             components: None,
+            secrets_key: None,
             upgrade: UpgradeOptions::default(),
             compiler: Compiler::default(),
             engine: EngineOptions::default(),
@@ -73,7 +77,8 @@ impl Options {
 }
 
 /// What an operator sets for one plugin.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+/// Its `Debug` leaves the settings out: secrets may be among them.
+#[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginOptions {
     /// Its settings, checked against the plugin's own schema.
@@ -89,6 +94,17 @@ pub struct PluginOptions {
     pub instances: Reuse,
     /// Limits that differ from those of the other plugins.
     pub limits: BTreeMap<String, Value>,
+}
+
+impl std::fmt::Debug for PluginOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PluginOptions")
+            .field("grants", &self.grants)
+            .field("redirect_origins", &self.redirect_origins)
+            .field("instances", &self.instances)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PluginOptions {

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use parking_lot::Mutex;
+use serde_json::{Value, json};
 
+use crate::audit::{Audit, Decision};
 use crate::clock::Clock;
 use crate::fault::Fault;
 use crate::limits::Limits;
@@ -41,6 +43,7 @@ pub(crate) struct Quarantine {
     ms_max: u64,
     clock: Arc<dyn Clock>,
     metrics: Arc<PluginMetrics>,
+    audit: Option<Audit>,
 }
 
 #[derive(Default)]
@@ -62,7 +65,7 @@ impl Quarantine {
     pub(crate) fn new(
         limits: &Limits,
         clock: Arc<dyn Clock>,
-        metrics: Arc<PluginMetrics>,
+        (metrics, audit): (Arc<PluginMetrics>, Option<Audit>),
     ) -> Arc<Self> {
         Arc::new(Self {
             is_closed: AtomicBool::new(false),
@@ -73,6 +76,7 @@ impl Quarantine {
             ms_max: limits.quarantine_ms_max,
             clock,
             metrics,
+            audit,
         })
     }
 
@@ -101,7 +105,9 @@ impl Quarantine {
         let is_by_plugin = fault.is_some_and(Fault::is_plugin_fault);
         match (&probe, fault) {
             (Some(_), None) => {
-                self.open(true);
+                if self.open(true) {
+                    self.decided("quarantine.end", json!({ "because": "its call was answered" }));
+                }
             }
             (None, Some(fault)) if is_by_plugin => self.count(fault),
             (Some(_), Some(fault)) if is_by_plugin => self.close_again(fault),
@@ -167,10 +173,21 @@ impl Quarantine {
             "quarantined: it failed too often"
         );
         self.metrics.quarantines.inc();
+        let detail = json!({ "reason": reason, "length_ms": length_ms, "n_times": n_before + 1 });
+        self.decided("quarantine.begin", detail);
         state.faults_ms.clear();
         state.quarantined =
             Some(Quarantined { since_ms: now_ms, until_ms, reason, n_times: n_before + 1 });
         self.is_closed.store(true, Relaxed);
+    }
+
+    /// Has it written down what the host decided. The calls that lead to it do not wait for that.
+    fn decided(&self, action: &'static str, detail: Value) {
+        let Some(audit) = self.audit.clone() else { return };
+        let plugin = self.metrics.plugin().to_owned();
+        let (actor, request) = ("host".to_owned(), String::new());
+        let decision = Decision { actor, plugin, action, detail, request };
+        tokio::spawn(async move { audit.note(decision).await });
     }
 
     /// Ends the quarantine. Returns whether there was one.
@@ -209,7 +226,8 @@ mod tests {
     fn scene() -> Scene {
         let clock = Arc::new(FakeClock::new(START_MS));
         let metrics = Metrics::new().unwrap().plugin("p");
-        Scene { quarantine: Quarantine::new(&Limits::default(), clock.clone(), metrics), clock }
+        let quarantine = Quarantine::new(&Limits::default(), clock.clone(), (metrics, None));
+        Scene { quarantine, clock }
     }
 
     impl Scene {

@@ -136,6 +136,8 @@ impl Routed {
         instance: &mut Instance,
     ) -> Result<Answer, Fault> {
         let response = instance.handle(&self.request).await?;
-        answer::check(response, generation.limits(), &generation.context.redirects)
+        let context = &generation.context;
+        let answer = answer::check(response, generation.limits(), &context.redirects)?;
+        Ok(answer::without_secrets(answer, &context.redaction))
     }
 }

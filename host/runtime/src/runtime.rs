@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use parking_lot::Mutex;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Decision};
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::compiler::{Compiler, Processes};
@@ -34,7 +35,9 @@ use crate::limits::Limits;
 use crate::load::{self, LoadError, Prepared, Shared};
 use crate::metrics::{Metrics, Observed};
 use crate::options::{Options, PluginOptions};
+use crate::redaction::Redaction;
 use crate::rights::Revoked;
+use crate::sealed::Keys;
 
 /// Why a runtime could not be started. `Display` names the place and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,16 @@ pub enum Error {
         /// The folder.
         path: String,
         /// What the system said.
+        reason: std::io::Error,
+    },
+    /// The keys of the plugins' secrets cannot be used.
+    #[error(
+        "the keys in `{path}` cannot be used: {reason}. Put the file back that was there, readable for this user"
+    )]
+    Keys {
+        /// The file.
+        path: String,
+        /// What is wrong.
         reason: std::io::Error,
     },
     /// The host's own database cannot be opened.
@@ -137,6 +150,7 @@ pub(crate) struct Inner {
     pub(crate) processors: Arc<Processors>,
     pub(crate) shared: Mutex<HashMap<String, Shared>>,
     pub(crate) revoked: Mutex<HashMap<String, Arc<Revoked>>>,
+    pub(crate) redactions: Mutex<HashMap<String, Arc<Redaction>>>,
     pub(crate) in_flight: InFlight,
     table: ArcSwap<Table>,
     pub(crate) lifecycle: Lifecycle,
@@ -165,12 +179,15 @@ impl Options {
         });
         let cache = cache.transpose()?;
         let database = HostDatabase::open(&*self.store).await?;
+        let keys = open_keys(self.secrets_key.as_deref())?;
         let kept = self.components.as_deref();
-        let lifecycle = Lifecycle::open((database.clone(), self.clock.clone()), kept, self.upgrade)
-            .map_err(|reason| Error::Components {
+        let remembered = (database.clone(), self.clock.clone(), keys);
+        let lifecycle = Lifecycle::open(remembered, kept, self.upgrade).map_err(|reason| {
+            Error::Components {
                 path: kept.map(|path| path.display().to_string()).unwrap_or_default(),
                 reason,
-            })?;
+            }
+        })?;
         let runtime = Runtime {
             inner: Arc::new(Inner {
                 engine,
@@ -193,17 +210,26 @@ impl Options {
                     .map_err(|error| Error::Engine(error.to_string()))?,
                 shared: Mutex::default(),
                 revoked: Mutex::default(),
+                redactions: Mutex::default(),
                 in_flight: InFlight::new(),
                 table: ArcSwap::default(),
                 lifecycle,
                 loading: tokio::sync::Mutex::default(),
             }),
         };
+        runtime.inner.lifecycle.seal_anew().await?;
         runtime.trim_idle_instances();
         runtime.record_statements();
         runtime.revoke_again().await?;
         Ok(runtime)
     }
+}
+
+fn open_keys(path: Option<&Path>) -> Result<Keys, Error> {
+    Keys::open(path).map_err(|reason| Error::Keys {
+        path: path.map(|path| path.display().to_string()).unwrap_or_default(),
+        reason,
+    })
 }
 
 /// Adds the interfaces of the application to `linker`. Returns what they are called and mean.
@@ -250,11 +276,19 @@ impl Runtime {
     }
 
     /// Ends the quarantine of a plugin by hand. Returns whether it was in one.
-    pub fn release(&self, plugin: &str) -> bool {
+    pub async fn release(&self, plugin: &str, by: &str) -> bool {
         let table = self.table();
         let rolled_out = table.rollout(plugin).map(|it| it.candidate());
         let both = table.get(plugin).into_iter().chain(rolled_out);
-        both.fold(false, |was, generation| generation.quarantine.release() || was)
+        let is_released = both.fold(false, |was, it| it.quarantine.release() || was);
+        drop(table);
+        if is_released {
+            let detail = serde_json::json!({ "because": "by hand" });
+            let (actor, plugin) = (by.to_owned(), plugin.to_owned());
+            let (action, request) = ("quarantine.end", String::new());
+            self.inner.audit.note(Decision { actor, plugin, action, detail, request }).await;
+        }
+        is_released
     }
 
     /// Puts a changed table in place of the current one. Callers hold `loading`.

@@ -1,36 +1,57 @@
 //! A plugin's settings: what the operator wrote, checked against the plugin's schema, with the
-//! schema's defaults filled in.
+//! schema's defaults filled in. Which of them are secrets is told by [`crate::secrets`].
 
+use std::fmt;
+
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use crate::limits::Limits;
+use crate::secrets::{self, Secrets};
+
 /// Checked settings. Immutable: a change makes a new generation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
     /// Differs whenever `json` differs.
-    pub version: u64,
+    pub(crate) version: u64,
     /// A JSON object.
-    pub json: String,
+    pub(crate) json: String,
+    /// Which of them are secrets.
+    pub(crate) secrets: Secrets,
+    /// The texts of the secrets.
+    pub(crate) secret_values: Vec<String>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("secrets", &self.secrets).finish_non_exhaustive()
+    }
 }
 
 impl Settings {
     /// No settings.
     #[must_use]
-    pub fn none() -> Self {
-        Self::of(&Map::new())
+    pub(crate) fn none() -> Self {
+        Self::of(Map::new(), Secrets::default())
     }
 
     /// Checks `given` (an object, or null for none) against `schema`, the plugin's schema as JSON text;
     /// an empty schema allows only no settings.
     ///
     /// # Errors
-    /// Each violation, with the place in the settings, or why the schema itself cannot be used.
-    pub fn check(schema: &str, given: &Value) -> Result<Self, Vec<String>> {
+    /// Each violation, with the place in the settings and without the values of secrets, or why the
+    /// schema itself cannot be used.
+    pub(crate) fn check(schema: &str, given: &Value, limits: &Limits) -> Result<Self, Vec<String>> {
         let mut settings = object(given)?;
         if schema.is_empty() {
             return match settings.keys().next() {
-                Some(key) => Err(vec![format!("`{key}` is set, but the plugin has no settings")]),
-                None => Ok(Self::of(&settings)),
+                Some(key) => {
+                    let key = secrets::escaped(key);
+                    Err(vec![format!("/{key}: the plugin has no settings; take it away")])
+                }
+                None => Ok(Self::none()),
             };
         }
         let schema: Value = serde_json::from_str(schema)
@@ -39,15 +60,26 @@ impl Settings {
             return Err(vec!["the settings schema's root must have `\"type\": \"object\"`".into()]);
         }
         fill_defaults(&schema, &schema, &mut settings);
-        validate(&schema, &settings)?;
-        Ok(Self::of(&settings))
+        let settings = Value::Object(settings);
+        let secrets = Secrets::find(&schema, &settings);
+        check_sizes(&settings, &secrets, limits)?;
+        validate(&schema, &settings, &secrets)?;
+        let Value::Object(settings) = settings else { return Ok(Self::none()) };
+        Ok(Self::of(settings, secrets))
     }
 
-    fn of(settings: &Map<String, Value>) -> Self {
-        let json = serde_json::to_string(settings).expect("a JSON object can be written");
+    fn of(settings: Map<String, Value>, secrets: Secrets) -> Self {
+        let settings = Value::Object(settings);
+        let json = settings.to_string();
         let digest = Sha256::digest(json.as_bytes());
         let version = u64::from_be_bytes(digest[..8].try_into().expect("eight bytes of 32"));
-        Self { version, json }
+        let secret_values = secrets.values(&settings);
+        Self { version, json, secrets, secret_values }
+    }
+
+    /// The settings as a document.
+    pub(crate) fn document(&self) -> Value {
+        serde_json::from_str(&self.json).unwrap_or_default()
     }
 }
 
@@ -59,19 +91,75 @@ fn object(given: &Value) -> Result<Map<String, Value>, Vec<String>> {
     }
 }
 
-fn validate(schema: &Value, settings: &Map<String, Value>) -> Result<(), Vec<String>> {
+fn check_sizes(settings: &Value, secrets: &Secrets, limits: &Limits) -> Result<(), Vec<String>> {
+    let too_large = |place: &str, bytes: usize, limit: &str, bytes_max: usize| {
+        format!(
+            "{place}: it has {bytes} bytes, but `{limit}` allows {bytes_max}; raise it or shorten this"
+        )
+    };
+    let mut reasons = Vec::new();
+    let bytes = settings.to_string().len();
+    if bytes > limits.settings_bytes_max {
+        reasons.push(too_large("/", bytes, "settings_bytes_max", limits.settings_bytes_max));
+    }
+    for place in secrets.places() {
+        let bytes = match settings.pointer(place) {
+            Some(Value::String(text)) => text.len(),
+            Some(value) => value.to_string().len(),
+            None => 0,
+        };
+        if bytes > limits.secret_bytes_max {
+            reasons.push(too_large(place, bytes, "secret_bytes_max", limits.secret_bytes_max));
+        }
+    }
+    if reasons.is_empty() { Ok(()) } else { Err(reasons) }
+}
+
+fn validate(schema: &Value, settings: &Value, secrets: &Secrets) -> Result<(), Vec<String>> {
     let validator = jsonschema::draft202012::new(schema)
         .map_err(|error| vec![format!("the settings schema is not a JSON Schema: {error}")])?;
-    let instance = Value::Object(settings.clone());
     let violations: Vec<String> = validator
-        .iter_errors(&instance)
-        .map(|error| {
-            let place = error.instance_path().to_string();
-            let place = if place.is_empty() { "/".to_owned() } else { place };
-            format!("{place}: {error}")
-        })
+        .iter_errors(settings)
+        .flat_map(|error| violation(schema, &error, secrets))
         .collect();
     if violations.is_empty() { Ok(()) } else { Err(violations) }
+}
+
+/// What is wrong, by place. The value is told where no secret is in it.
+fn violation(schema: &Value, error: &ValidationError<'_>, secrets: &Secrets) -> Vec<String> {
+    let place = error.instance_path().to_string();
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            let known = known_names(schema, &place);
+            let one = |name: &String| {
+                let name = secrets::escaped(name);
+                format!("{place}/{name}: there is no such setting{known}")
+            };
+            unexpected.iter().map(one).collect()
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().map(secrets::escaped).unwrap_or_default();
+            vec![format!("{place}/{name}: it is required; set it")]
+        }
+        _ => {
+            let shown = if place.is_empty() { "/" } else { &place };
+            let text = match secrets.touch(&place) {
+                true => error.masked().to_string(),
+                false => error.to_string(),
+            };
+            vec![format!("{shown}: {text}")]
+        }
+    }
+}
+
+/// The settings that there are, where unknown ones were named.
+fn known_names(schema: &Value, place: &str) -> String {
+    let properties = place.is_empty().then(|| schema.get("properties")).flatten();
+    let names = properties
+        .and_then(Value::as_object)
+        .map(|properties| properties.keys().map(String::as_str).collect::<Vec<_>>().join(", "));
+    names.map(|names| format!("; there are {names}")).unwrap_or_default()
 }
 
 /// Fills in `default`s of absent properties, in nested objects too. JSON Schema leaves this to the
@@ -110,6 +198,10 @@ mod tests {
 
     use super::*;
 
+    fn check(schema: &str, given: &Value) -> Result<Settings, Vec<String>> {
+        Settings::check(schema, given, &Limits::default())
+    }
+
     const SCHEMA: &str = r##"{
         "type": "object",
         "properties": {
@@ -122,9 +214,9 @@ mod tests {
 
     #[test]
     fn fills_in_defaults_and_keeps_what_is_set() {
-        let settings = Settings::check(SCHEMA, &Value::Null).unwrap();
+        let settings = check(SCHEMA, &Value::Null).unwrap();
         assert_eq!(settings.json, r#"{"votes":{"on":true},"window_s":300}"#);
-        let changed = Settings::check(SCHEMA, &json!({"window_s": 5})).unwrap();
+        let changed = check(SCHEMA, &json!({"window_s": 5})).unwrap();
         assert_eq!(changed.json, r#"{"votes":{"on":true},"window_s":5}"#);
         assert_ne!(settings.version, changed.version);
     }
@@ -132,22 +224,67 @@ mod tests {
     #[test]
     fn names_the_place_of_each_violation() {
         let given = json!({"window_s": -1, "votes": {"on": "yes"}, "other": 1});
-        let reasons = Settings::check(SCHEMA, &given).unwrap_err();
+        let reasons = check(SCHEMA, &given).unwrap_err();
         assert_eq!(reasons.len(), 3, "{reasons:?}");
         assert!(reasons.iter().any(|reason| reason.starts_with("/window_s: ")));
+        assert!(
+            reasons.contains(&"/other: there is no such setting; there are votes, window_s".into())
+        );
         assert!(reasons.iter().any(|reason| reason.starts_with("/votes/on: ")));
     }
 
     #[test]
     fn refuses_settings_for_a_plugin_that_has_none() {
-        assert!(Settings::check("", &Value::Null).is_ok());
-        assert!(Settings::check("", &json!({"a": 1})).unwrap_err()[0].contains("`a`"));
+        assert!(check("", &Value::Null).is_ok());
+        assert!(check("", &json!({"a": 1})).unwrap_err()[0].contains("`a`"));
     }
 
     #[test]
     fn refuses_a_schema_that_is_none() {
-        assert!(Settings::check("{", &Value::Null).is_err());
-        assert!(Settings::check(r#"{"type": "string"}"#, &Value::Null).is_err());
-        assert!(Settings::check(r#"{"type": "object", "required": 3}"#, &Value::Null).is_err());
+        assert!(check("{", &Value::Null).is_err());
+        assert!(check(r#"{"type": "string"}"#, &Value::Null).is_err());
+        assert!(check(r#"{"type": "object", "required": 3}"#, &Value::Null).is_err());
+    }
+
+    #[test]
+    fn says_nothing_of_a_secret_but_its_place() {
+        let schema = r#"{
+            "type": "object",
+            "properties": {
+                "token": { "type": "string", "writeOnly": true, "minLength": 20, "pattern": "^a" },
+                "nested": { "properties": { "key": { "type": "integer", "writeOnly": true } } }
+            },
+            "minProperties": 5
+        }"#;
+        let given = json!({ "token": "hunter2", "nested": { "key": "hunter2" } });
+        let reasons = check(schema, &given).unwrap_err();
+        assert_eq!(reasons.len(), 4, "{reasons:?}");
+        assert!(!reasons.join("").contains("hunter2"), "{reasons:?}");
+        let places: Vec<&str> = reasons.iter().filter_map(|it| it.split(": ").next()).collect();
+        assert_eq!(places, ["/", "/nested/key", "/token", "/token"], "{reasons:?}");
+        assert!(!format!("{:?}", check("", &Value::Null)).contains("json"));
+    }
+
+    #[test]
+    fn refuses_what_is_too_large_and_names_the_limit() {
+        let limits = Limits { settings_bytes_max: 60, secret_bytes_max: 8, ..Limits::default() };
+        let schema = r#"{"type": "object", "properties": {"token": {"writeOnly": true}}}"#;
+        let check = |token: String| Settings::check(schema, &json!({ "token": token }), &limits);
+        assert!(check("12345678".into()).is_ok());
+        assert!(check("123456789".into()).unwrap_err()[0].starts_with("/token: it has 9 bytes"));
+        let reasons = check("1".repeat(100)).unwrap_err();
+        assert!(
+            reasons[0].contains("settings_bytes_max") && reasons[1].contains("secret_bytes_max")
+        );
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_itself_harms_nobody() {
+        for schema in [
+            r##"{"type": "object", "$ref": "#"}"##,
+            r##"{"type": "object", "allOf": [{"$ref": "#"}, {"$ref": "#"}]}"##,
+        ] {
+            assert!(check(schema, &json!({ "a": 1 })).is_ok_and(|it| it.secrets.touch("/a")));
+        }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn report(
     }
     context.metrics.slow_calls.inc();
     let (slowest, statement) = match &usage.store.slowest {
-        Some((took, text)) => (*took, one_line(text)),
+        Some((took, text)) => (*took, one_line(&context.redaction.text(text))),
         None => (Duration::ZERO, String::new()),
     };
     tracing::warn!(

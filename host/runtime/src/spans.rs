@@ -47,7 +47,7 @@ pub(crate) fn statement(context: &Context, text: &str) -> Span {
         db.system.name = system(context),
         db.namespace = %context.plugin,
         db.operation.name = %verb(text),
-        db.query.text = cut(text, STATEMENT_BYTES_MAX),
+        db.query.text = cut(&context.redaction.text(text), STATEMENT_BYTES_MAX),
         db.response.returned_rows = Empty,
         error.type = Empty,
         otel.status_code = Empty,

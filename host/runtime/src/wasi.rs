@@ -167,6 +167,19 @@ impl LineWriter {
     }
 }
 
+impl LineWriter {
+    /// Writes the beginning of a line that is too long for one. What may be the beginning of a secret is
+    /// kept back.
+    fn emit_beginning(&mut self, kept_back_bytes: usize) {
+        if let Some(clean) = self.output.log.redaction().bytes(&self.line) {
+            self.line = clean;
+        }
+        let rest = self.line.split_off(self.line.len().saturating_sub(kept_back_bytes));
+        self.emit();
+        self.line = rest;
+    }
+}
+
 impl OutputStream for LineWriter {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -175,8 +188,11 @@ impl OutputStream for LineWriter {
                 None => (part, false),
             };
             self.line.extend_from_slice(text);
-            if ends || self.line.len() >= WRITE_BYTES_MAX {
+            let kept_back_bytes = self.output.log.redaction().kept_back_bytes();
+            if ends {
                 self.emit();
+            } else if self.line.len() >= WRITE_BYTES_MAX + kept_back_bytes {
+                self.emit_beginning(kept_back_bytes);
             }
         }
         Ok(())

@@ -35,6 +35,9 @@ use crate::{cors, request, secret};
 /// The folder of the databases in the data directory. One host at a time has it.
 pub const DATABASES: &str = "databases";
 
+/// The file in the data directory with the keys that encrypt the plugins' settings.
+pub const SECRETS_KEY: &str = "secrets.key";
+
 /// How often it is written down when API keys were used last.
 const USE_OF_KEYS_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -217,6 +220,7 @@ impl Builder {
         let slow_call_ms = config.log.slow_call_ms;
         let options = Options {
             components: data.as_ref().map(|data| data.join("components")),
+            secrets_key: data.as_ref().map(|data| data.join(SECRETS_KEY)),
             cache: cache.or_else(|| data.map(|data| data.join("cache"))),
             upgrade: config.upgrade,
             compiler,

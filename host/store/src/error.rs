@@ -65,6 +65,25 @@ impl Error {
         Self::TooLarge { limit, reason: reason.into() }
     }
 
+    /// The same error, with its text passed through `edit`: it may hold parts of a statement.
+    #[must_use]
+    pub fn with_text(self, edit: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Invalid(text) => Self::Invalid(edit(&text)),
+            Self::Unique(text) => Self::Unique(edit(&text)),
+            Self::ForeignKey(text) => Self::ForeignKey(edit(&text)),
+            Self::Check(text) => Self::Check(edit(&text)),
+            Self::NotNull(text) => Self::NotNull(edit(&text)),
+            Self::TooLarge { limit, reason } => Self::TooLarge { limit, reason: edit(&reason) },
+            Self::Timeout(text) => Self::Timeout(edit(&text)),
+            Self::Retry(text) => Self::Retry(edit(&text)),
+            Self::Unavailable(text) => Self::Unavailable(edit(&text)),
+            Self::Newer(text) => Self::Newer(edit(&text)),
+            Self::Migration { number, reason } => Self::Migration { number, reason: edit(&reason) },
+            Self::ReadOnly | Self::DiskFull => self,
+        }
+    }
+
     /// The limit of the plugin that was reached, as a short stable word for metrics; none when the
     /// failure is of another kind.
     #[must_use]

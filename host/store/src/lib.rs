@@ -209,6 +209,11 @@ pub trait Database: Send + Sync + 'static {
     /// stays deleted; the call may be made again.
     async fn forget(&self, tenant: &str, subject: &str) -> Result<u64>;
 
+    /// Holds statements and transactions that begin from now on to other limits, of which these change:
+    /// statements in a transaction, their time, rows and bytes of a result, and how large the database
+    /// may grow. One that is larger already only grows no more.
+    fn set_limits(&self, limits: Limits);
+
     /// Bytes the database takes on disk, logs included; 0 for one in memory.
     fn size_bytes(&self) -> u64;
 

@@ -114,6 +114,7 @@ backends! {
         a_record_may_be_longer_than_a_plugins_value,
     }
     operation::{
+        changed_limits_hold_for_what_begins_after,
         the_same_plugin_shares_one_database,
         plugins_never_see_each_other,
         names_that_are_none_are_refused,

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::audit::Decision;
 use crate::lifecycle::difference::Difference;
 use crate::lifecycle::history::{GenerationRecord, PluginRecord};
+use crate::lifecycle::layer::{Edit, Part};
 use crate::lifecycle::operation::{Operation, Outcome};
 use crate::lifecycle::rollout::RolloutOrder;
 use crate::lifecycle::stage::Stage;
@@ -59,6 +60,15 @@ pub enum ChangeKind {
         /// What is to become of it.
         order: RolloutOrder,
     },
+    /// What the operator has set for the plugin is to be otherwise.
+    Configure {
+        /// The plugin.
+        plugin: String,
+        /// What of it.
+        part: Part,
+        /// How.
+        edit: Edit,
+    },
     /// A disabled plugin is to serve again.
     Enable {
         /// The plugin.
@@ -106,6 +116,7 @@ impl ChangeKind {
             Self::Approve { .. } => "approve",
             Self::Rollback { .. } => "rollback",
             Self::Rollout { .. } => "rollout",
+            Self::Configure { part, .. } => part.name(),
             Self::Enable { .. } => "enable",
             Self::Disable { .. } => "disable",
             Self::Remove { .. } => "remove",
@@ -130,6 +141,7 @@ impl Runtime {
                 let reason = format!("the host failed: {panicked}");
                 Err(Step::Compare.failed(None, vec![reason]))
             });
+            let outcome = outcome.map_err(|error| runtime.inner.redacted(error));
             if is_load {
                 runtime.inner.metrics.loaded(outcome.is_ok());
             }
@@ -233,7 +245,10 @@ pub(super) fn decision(operation: &Operation, outcome: &Result<Outcome, LoadErro
         }
         Err(error) => ("refused", json!({ "step": error.step.name(), "reasons": error.reasons })),
     };
-    let detail = json!({ "operation": operation.id(), "outcome": came_to, "more": more });
+    let changes = operation.progress().changes;
+    let detail = json!({
+        "operation": operation.id(), "outcome": came_to, "more": more, "changes": changes,
+    });
     let actor = operation.by().to_owned();
     Decision { actor, plugin, action: operation.change(), detail, request: String::new() }
 }

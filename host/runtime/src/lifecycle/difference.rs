@@ -42,7 +42,9 @@ impl Difference {
 /// What changes when `new` takes the place of `old`.
 pub(crate) fn between(old: &Generation, new: &Prepared) -> Vec<Difference> {
     let mut found = Differences::default();
-    found.of_versions(old.version(), &new.description().version);
+    if old.digest() != new.digest() {
+        found.of_versions(old.version(), &new.description().version);
+    }
     found.of_rights(old, new);
     found.of_routes(old.description(), new.description());
     found.of_permissions(old.description(), new.description());

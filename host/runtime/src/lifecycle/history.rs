@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::layer::Set;
 use super::stage::Stage;
 
 /// A plugin that was ever installed.
@@ -55,8 +56,12 @@ pub struct GenerationRecord {
     pub kind: Kind,
     /// The rights that it asks for.
     pub rights: Vec<String>,
-    /// The operator's options that it was prepared with.
+    /// The operator's options that it was prepared with, but for its settings.
     pub options: Value,
+    /// Its settings and what was set while the host ran, encrypted.
+    pub(crate) sealed: String,
+    /// What it changed in the operator's options, one sentence each.
+    pub changes: Vec<String>,
     /// What became of it.
     pub state: State,
     /// Why it was refused or rolled back, or what it waits for; else empty.
@@ -140,6 +145,7 @@ pub(crate) struct NewGeneration {
     pub(crate) version: String,
     pub(crate) kind: Kind,
     pub(crate) rights: Vec<String>,
-    pub(crate) options: Value,
+    pub(crate) set: Set,
+    pub(crate) changes: Vec<String>,
     pub(crate) created_by: String,
 }

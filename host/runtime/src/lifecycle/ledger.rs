@@ -11,7 +11,10 @@ use caplet_store::{Error, Result, Value};
 use crate::clock::Clock;
 use crate::host_database::{HostDatabase, Statement};
 use crate::lifecycle::history::{GenerationRecord, NewGeneration, PluginRecord, State};
+use crate::lifecycle::layer::{Layer, Set};
 use crate::lifecycle::stage::Stage;
+use crate::options::PluginOptions;
+use crate::sealed::Keys;
 
 /// Generations of one plugin that are kept. Older ones that do not serve are forgotten.
 const KEPT_MAX: u32 = 50;
@@ -23,13 +26,22 @@ const PLUGIN: &str =
     "SELECT name, generation, state, file, file_digest FROM plugins WHERE name = $1";
 
 const GENERATIONS: &str = "SELECT number, digest, version, kind, rights AS \"rights:json\", \
-    options AS \"options:json\", state, reason, created_by, created_ms, served_ms, ended_ms, \
-    contracted_ms, stage AS \"stage:json\" FROM generations WHERE plugin = $1 ORDER BY number DESC";
+    options AS \"options:json\", sealed, changes AS \"changes:json\", state, reason, created_by, \
+    created_ms, served_ms, ended_ms, contracted_ms, stage AS \"stage:json\" FROM generations \
+    WHERE plugin = $1 ORDER BY number DESC";
 
 const INSERT: &str = "INSERT INTO generations (plugin, number, digest, version, kind, rights, \
-    options, state, reason, created_by, created_ms) \
-    SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10 \
-    FROM generations WHERE plugin = $1 RETURNING number";
+    options, sealed, changes, state, reason, created_by, created_ms) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+
+const NEXT: &str =
+    "SELECT COALESCE(MAX(number), 0) + 1 AS number FROM generations WHERE plugin = $1";
+
+const ALL_SETS: &str = "SELECT plugin, number, options AS \"options:json\", sealed FROM generations \
+    WHERE plugin > $1 OR (plugin = $1 AND number > $2) ORDER BY plugin, number";
+
+const RESEAL: &str =
+    "UPDATE generations SET options = $3, sealed = $4 WHERE plugin = $1 AND number = $2";
 
 const END: &str = "UPDATE generations SET state = $3, reason = $4, ended_ms = $5 \
     WHERE plugin = $1 AND number = $2";
@@ -41,7 +53,9 @@ const ACTIVATE: &str = "UPDATE generations SET state = 'active', served_ms = $3 
     WHERE plugin = $1 AND number = $2";
 
 const OUTDATE: &str = "UPDATE generations SET state = 'refused', reason = 'a later one came', \
-    ended_ms = $3 WHERE plugin = $1 AND number <> $2 AND state = 'waiting'";
+    ended_ms = $3 WHERE plugin = $1 AND number <> $2 AND state = 'waiting' \
+    AND (kind = 'configuration' OR $2 NOT IN \
+    (SELECT number FROM generations WHERE plugin = $1 AND kind = 'configuration'))";
 
 const STAGE: &str = "UPDATE generations SET state = 'candidate', stage = $3, \
     served_ms = COALESCE(served_ms, $4) WHERE plugin = $1 AND number = $2";
@@ -83,6 +97,7 @@ const STATEMENTS: &str = "SELECT texts AS \"texts:json\" FROM generation_stateme
 pub(crate) struct Ledger {
     database: HostDatabase,
     clock: Arc<dyn Clock>,
+    keys: Keys,
 }
 
 /// Where a component came from: a file in the plugin folder, or elsewhere.
@@ -95,8 +110,8 @@ pub(crate) struct Source {
 }
 
 impl Ledger {
-    pub(crate) fn new(database: HostDatabase, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock }
+    pub(crate) fn new(database: HostDatabase, clock: Arc<dyn Clock>, keys: Keys) -> Self {
+        Self { database, clock, keys }
     }
 
     /// All plugins that were ever installed, by name.
@@ -137,31 +152,111 @@ impl Ledger {
         }
     }
 
-    /// Writes down a new generation and gives it its number.
+    /// Writes down a new generation and gives it its number. The plugin's turn is held.
     pub(crate) async fn add(
         &self,
         plugin: &str,
         new: &NewGeneration,
         (state, reason): (State, &str),
     ) -> Result<u32> {
+        let (next, _): (Vec<NumberRow>, bool) = self.database.rows((NEXT, &[text(plugin)])).await?;
+        let number = next.first().map_or(1, |row| row.number);
+        let (options, sealed) = self.seal((plugin, number), &new.set)?;
         let parameters = [
             text(plugin),
+            number_of(number),
             text(&new.digest),
             text(&new.version),
             text(new.kind.name()),
             text(&serde_json::Value::from(new.rights.as_slice()).to_string()),
-            text(&new.options.to_string()),
+            text(&options),
+            text(&sealed),
+            text(&serde_json::Value::from(new.changes.as_slice()).to_string()),
             text(state.name()),
             text(reason),
             text(&new.created_by),
             self.now(),
         ];
         let kept = [text(plugin), Value::Integer(i64::from(KEPT_MAX))];
-        let returned = self.database.change(&[(INSERT, &parameters), (PRUNE, &kept)]).await?;
-        match returned {
-            Some(Value::Integer(number)) => Ok(u32::try_from(number).unwrap_or(u32::MAX)),
-            _ => Err(Error::Unavailable("the host's database gave no number".to_owned())),
+        self.database.change(&[(INSERT, &parameters), (PRUNE, &kept)]).await?;
+        Ok(number)
+    }
+
+    /// What a generation was prepared with.
+    ///
+    /// # Errors
+    /// Why it cannot be read any more.
+    pub(crate) fn set_of(
+        &self,
+        plugin: &str,
+        generation: &GenerationRecord,
+    ) -> std::result::Result<Set, String> {
+        self.opened((plugin, generation.number), (&generation.options, &generation.sealed))
+    }
+
+    /// Encrypts what is not, or by a key that is on its way out: what was written by a host before, or
+    /// before the key was changed.
+    pub(crate) async fn seal_anew(&self) -> Result<()> {
+        let mut last = (String::new(), 0);
+        let mut is_changed = false;
+        loop {
+            let after = [text(&last.0), number_of(last.1)];
+            let (rows, more): (Vec<SetRow>, bool) = self.database.rows((ALL_SETS, &after)).await?;
+            for row in rows {
+                is_changed |= self.seal_row_anew(&row).await?;
+                last = (row.plugin, row.number);
+            }
+            if !more {
+                break;
+            }
         }
+        if is_changed { self.database.overwrite_deleted().await } else { Ok(()) }
+    }
+
+    async fn seal_row_anew(&self, row: &SetRow) -> Result<bool> {
+        if self.keys.is_current(&row.sealed) {
+            return Ok(false);
+        }
+        let of = (row.plugin.as_str(), row.number);
+        match self.opened(of, (&row.options, &row.sealed)) {
+            Ok(set) => {
+                let (options, sealed) = self.seal(of, &set)?;
+                let parameters = [text(of.0), number_of(of.1), text(&options), text(&sealed)];
+                self.database.change(&[(RESEAL, &parameters)]).await?;
+                Ok(true)
+            }
+            Err(reason) => {
+                tracing::warn!(plugin = of.0, generation = of.1, reason, "settings cannot be read");
+                Ok(false)
+            }
+        }
+    }
+
+    /// The options without settings, and the rest encrypted for one generation.
+    fn seal(&self, (plugin, number): (&str, u32), set: &Set) -> Result<(String, String)> {
+        let failed = |error: std::io::Error| Error::Unavailable(format!("not encrypted: {error}"));
+        let open = PluginOptions { settings: serde_json::Value::Null, ..set.options.clone() };
+        let options = serde_json::to_value(&open).unwrap_or_default().to_string();
+        let hidden = Hidden { settings: set.options.settings.clone(), layer: set.layer.clone() };
+        let hidden = serde_json::to_value(&hidden).unwrap_or_default().to_string();
+        let sealed = self.keys.seal(&about(plugin, number), &hidden).map_err(failed)?;
+        Ok((options, sealed))
+    }
+
+    fn opened(
+        &self,
+        (plugin, number): (&str, u32),
+        (options, sealed): (&serde_json::Value, &str),
+    ) -> std::result::Result<Set, String> {
+        let malformed = |error: serde_json::Error| error.to_string();
+        let options: PluginOptions = serde_json::from_value(options.clone()).map_err(malformed)?;
+        if sealed.is_empty() {
+            return Ok(Set { options, layer: Layer::default() });
+        }
+        let hidden = self.keys.unseal(&about(plugin, number), sealed);
+        let hidden = hidden.map_err(|error| error.to_string())?;
+        let Hidden { settings, layer } = serde_json::from_str(&hidden).map_err(malformed)?;
+        Ok(Set { options: PluginOptions { settings, ..options }, layer })
     }
 
     /// Notes the end of a generation that did not come to serve.
@@ -258,6 +353,31 @@ impl Ledger {
     fn now(&self) -> Value {
         Value::Integer(i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX))
     }
+}
+
+/// What is encrypted of a generation.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Hidden {
+    settings: serde_json::Value,
+    layer: Layer,
+}
+
+/// What an encrypted text is bound to.
+fn about(plugin: &str, number: u32) -> String {
+    format!("caplet settings of {plugin}, generation {number}")
+}
+
+#[derive(serde::Deserialize)]
+struct NumberRow {
+    number: u32,
+}
+
+#[derive(serde::Deserialize)]
+struct SetRow {
+    plugin: String,
+    number: u32,
+    options: serde_json::Value,
+    sealed: String,
 }
 
 #[derive(serde::Deserialize)]

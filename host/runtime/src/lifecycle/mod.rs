@@ -9,6 +9,8 @@
 //! old shape.
 //!
 //! - `change`: what can be asked for; `operation`: how far it is; `difference`: what needs approval.
+//! - `configure`: changes of what the operator has set, `layer`: what was set while the host ran,
+//!   `configured`: what differs between two of them.
 //! - `pipeline`: the way up to the swap; `schema`: the data on that way; `aftermath`: what follows;
 //!   `scores`: what it judges by.
 //! - `rollout`: a new version beside the one that serves, for the requests of a `stage`; `rollout_watch`:
@@ -21,8 +23,11 @@
 mod aftermath;
 mod change;
 mod components;
+mod configure;
+mod configured;
 mod difference;
 mod history;
+pub(crate) mod layer;
 mod ledger;
 mod operation;
 mod pipeline;
@@ -51,10 +56,13 @@ use operation::Operations;
 use crate::clock::Clock;
 use crate::host_database::HostDatabase;
 use crate::load::{LoadError, Step};
+use crate::sealed::Keys;
 
 pub use change::{Change, ChangeKind, FileSource};
+pub use configure::{Configuration, Source};
 pub use difference::{Difference, Effect};
 pub use history::{GenerationRecord, Kind, PluginRecord, Presence, State};
+pub use layer::{Edit, Part};
 pub use operation::{Operation, Outcome, Plan, Progress, StepProgress};
 pub use rollout::{Rollout, RolloutOrder};
 pub use rollout_report::{RolloutReport, SideReport};
@@ -116,18 +124,23 @@ struct Turn {
 
 impl Lifecycle {
     pub(crate) fn open(
-        (database, clock): (HostDatabase, Arc<dyn Clock>),
+        (database, clock, keys): (HostDatabase, Arc<dyn Clock>, Keys),
         folder: Option<&Path>,
         options: UpgradeOptions,
     ) -> std::io::Result<Self> {
         Ok(Self {
-            ledger: Ledger::new(database, clock),
+            ledger: Ledger::new(database, clock, keys),
             components: Components::open(folder)?,
             operations: Operations::default(),
             lives: Mutex::default(),
             written: recorded::Written::default(),
             options,
         })
+    }
+
+    /// Encrypts what is kept of the plugins' settings by the present key, if it is not.
+    pub(crate) async fn seal_anew(&self) -> caplet_store::Result<()> {
+        self.ledger.seal_anew().await
     }
 
     /// The right to change `plugin`, for `operation`.

@@ -35,6 +35,8 @@ pub struct Progress {
     /// Whether all that follows is done too: the old generation is gone, the new one has proved
     /// itself and the data have their new shape.
     pub settled: bool,
+    /// What it changes in what the operator has set, one sentence each.
+    pub changes: Vec<String>,
     /// What went wrong after the change took effect.
     pub trouble: Option<String>,
 }
@@ -152,6 +154,10 @@ impl Operation {
 
     pub(super) fn is_about(&self, plugin: &str) {
         self.progress.send_modify(|progress| progress.plugin = Some(plugin.to_owned()));
+    }
+
+    pub(super) fn changes(&self, changes: Vec<String>) {
+        self.progress.send_modify(|progress| progress.changes = changes);
     }
 
     /// Notes what came of it. `more` says whether something follows.

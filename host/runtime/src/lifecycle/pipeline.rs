@@ -6,28 +6,28 @@ use std::sync::Arc;
 use super::aftermath::Aftermath;
 use super::change::{self, Change, ChangeKind, FileSource};
 use super::history::{GenerationRecord, Kind, NewGeneration, PluginRecord, Presence, State};
+use super::layer::Set;
 use super::ledger::Source;
 use super::operation::{Operation, Outcome, Plan};
 use super::rollout::Beginning;
 use super::schema::{Beside, Schema};
 use super::scores::Score;
-use super::{Turn, difference, not_recorded};
+use super::{Turn, configured, difference, not_recorded};
 use crate::digest::Digest;
 use crate::generation::Generation;
 use crate::load::{self, LoadError, Prepared, Step};
-use crate::options::PluginOptions;
 use crate::runtime::Runtime;
 
 /// Instances that are started before a generation takes requests, at most.
 const WARM_INSTANCES_MAX: usize = 8;
 
 /// What is to serve.
-struct Candidate {
-    prepared: Prepared,
-    kind: Kind,
-    file: Option<FileSource>,
+pub(super) struct Candidate {
+    pub(super) prepared: Prepared,
+    pub(super) kind: Kind,
+    pub(super) file: Option<FileSource>,
     /// Why the generation that serves now ends.
-    why: String,
+    pub(super) why: String,
 }
 
 /// What an aftermath begins with: the old generation, what it had done where the new one is held
@@ -57,6 +57,9 @@ impl Runtime {
             ChangeKind::Rollout { plugin, order } => {
                 self.roll_out(operation, &change, (plugin, order)).await
             }
+            ChangeKind::Configure { plugin, part, edit } => {
+                self.configure(operation, &change, (plugin, *part, edit)).await
+            }
             ChangeKind::Enable { plugin } => self.enable(operation, plugin).await,
             ChangeKind::Disable { plugin } => {
                 self.stop(operation, (plugin, &change.by), Presence::Disabled).await
@@ -80,9 +83,13 @@ impl Runtime {
         component: &[u8],
         file: Option<FileSource>,
     ) -> Result<Outcome, LoadError> {
-        let prepared = self.prepare_for(operation, component.to_vec(), None).await?;
+        let mut prepared = self.prepare_for(operation, component.to_vec(), None).await?;
         let name = prepared.name().to_owned();
         let turn = self.inner.lifecycle.turn(&name, operation)?;
+        // Its settings may have been changed while it was compiled.
+        if self.inner.layer_of(&name).await? != prepared.layer {
+            prepared = self.prepare_for(operation, component.to_vec(), None).await?;
+        }
         let kind = Kind::Upgrade;
         let candidate = Candidate { prepared, kind, file, why: String::new() };
         self.bring(operation, (change, &turn), (candidate, component)).await
@@ -102,8 +109,11 @@ impl Runtime {
             Step::Compare.failed(Some(plugin), vec!["nothing waits for approval".to_owned()])
         })?;
         let component = self.component_of(plugin, waiting)?;
-        let prepared = self.prepare_for(operation, component.clone(), None).await?;
-        let kind = Kind::Upgrade;
+        let (kind, set) = match waiting.kind {
+            Kind::Configuration => (Kind::Configuration, Some(self.inner.set_of(plugin, waiting)?)),
+            _ => (Kind::Upgrade, None),
+        };
+        let prepared = self.prepare_for(operation, component.clone(), set).await?;
         let candidate = Candidate { prepared, kind, file: None, why: String::new() };
         let change = Change { approved: true, ..change.clone() };
         self.bring(operation, (&change, &turn), (candidate, &component)).await
@@ -126,26 +136,13 @@ impl Runtime {
         let history = self.known_history(plugin).await?;
         let target = target(&history, record.generation, to).map_err(refused)?;
         let component = self.component_of(plugin, target)?;
-        let options = self.options_of(plugin, target);
-        let prepared = self.prepare_for(operation, component.clone(), options).await?;
+        let set = self.options_of(plugin, target).await?;
+        let prepared = self.prepare_for(operation, component.clone(), Some(set)).await?;
         turn.abandon().await;
         let why = format!("rolled back by {}", change.by);
         let candidate = Candidate { prepared, kind: Kind::Rollback, file: None, why };
         let change = Change { approved: true, ..change.clone() };
         self.bring(operation, (&change, &turn), (candidate, &component)).await
-    }
-
-    /// The options for a generation that comes back: the settings that it had, because those of a later
-    /// version may not fit it, and everything else as the operator has it now. None when the record
-    /// cannot be read.
-    pub(super) fn options_of(
-        &self,
-        plugin: &str,
-        generation: &GenerationRecord,
-    ) -> Option<PluginOptions> {
-        let had: PluginOptions = serde_json::from_value(generation.options.clone()).ok()?;
-        let now = self.inner.plugins.get(plugin).cloned().unwrap_or_default();
-        Some(PluginOptions { settings: had.settings, ..now })
     }
 
     async fn enable(&self, operation: &Arc<Operation>, plugin: &str) -> Result<Outcome, LoadError> {
@@ -199,12 +196,12 @@ impl Runtime {
         &self,
         operation: &Operation,
         component: Vec<u8>,
-        options: Option<PluginOptions>,
+        set: Option<Set>,
     ) -> Result<Prepared, LoadError> {
         operation.at(Step::Compile);
         let compiled = load::compile(&self.inner, component).await?;
         operation.at(Step::Describe);
-        let prepared = load::examine(&self.inner, compiled, options).await?;
+        let prepared = load::examine(&self.inner, compiled, set).await?;
         operation.is_about(prepared.name());
         Ok(prepared)
     }
@@ -232,7 +229,7 @@ impl Runtime {
     }
 
     /// From the comparison with what serves to the swap.
-    async fn bring(
+    pub(super) async fn bring(
         &self,
         operation: &Arc<Operation>,
         (change, turn): (&Change, &Turn),
@@ -255,6 +252,12 @@ impl Runtime {
             Some(serving) => difference::between(serving, &candidate.prepared),
             None => Vec::new(),
         };
+        let changes =
+            present.serving.as_ref().map(|it| configured::between(it, &candidate.prepared));
+        let changes = changes.unwrap_or_default();
+        let sentences: Vec<String> = changes.iter().map(|it| it.text.clone()).collect();
+        operation.changes(sentences.clone());
+        differences.extend(changes);
         // What the last change has still to do with the data comes before what this one does.
         if !change.dry_run {
             turn.conclude().await;
@@ -274,7 +277,7 @@ impl Runtime {
             return outcome;
         }
         self.keep(&name, &candidate.prepared.digest(), component)?;
-        let new = record_of(&candidate, &change.by);
+        let new = record_of(&candidate, sentences, &change.by);
         let ledger = &self.inner.lifecycle.ledger;
         if !change.approved && differences.iter().any(difference::Difference::needs_approval) {
             let reason = change::reason_to_wait(&differences);
@@ -285,6 +288,7 @@ impl Runtime {
         let number = ledger.add(&name, &new, (State::Preparing, "")).await;
         let number = number.map_err(not_recorded(&name, Step::Compare))?;
         let source = source_of(&present, &candidate);
+        let is_held_against = is_held_against(&present, &candidate);
         let way = (candidate.kind, candidate.why.clone());
         let ready =
             self.make_ready(operation, (candidate, number), (&present, schema.as_ref())).await;
@@ -295,14 +299,14 @@ impl Runtime {
             }
             (Ok(generation), None) => {
                 let swapped = self.swap(operation, &generation, (&present, &source, &way)).await;
-                // What was rolled back is not rolled back again: the host does that once.
-                let baseline = present.serving.as_ref().filter(|_| way.0 != Kind::Rollback);
+                let baseline = present.serving.as_ref().filter(|_| is_held_against);
                 let baseline = baseline.map(|serving| serving.scores.read());
                 let follows = (present.serving, baseline, schema);
                 swapped.map(|()| self.has_come(operation, turn, (generation, follows)))
             }
             (Err(error), _) => Err(error),
         };
+        let brought = brought.map_err(|error| self.inner.redacted(error));
         if let Err(error) = &brought {
             let refused = ledger.refuse(&name, number, &error.reasons.join("; ")).await;
             if let Err(error) = refused {
@@ -319,7 +323,11 @@ impl Runtime {
         reason: &str,
     ) -> Result<(), LoadError> {
         let history = self.known_history(plugin).await?;
-        let waits = |it: &GenerationRecord| it.state == State::Waiting && it.digest == new.digest;
+        let waits = |it: &GenerationRecord| {
+            it.state == State::Waiting
+                && it.digest == new.digest
+                && self.inner.set_of(plugin, it).is_ok_and(|set| set == new.set)
+        };
         if history.iter().any(waits) {
             return Ok(());
         }
@@ -383,6 +391,7 @@ impl Runtime {
         swapped.map_err(not_recorded(name, Step::Swap))?;
         if is_enabled {
             self.change(|plugins| plugins.insert(name.to_owned(), generation.clone()));
+            generation.impose_limits();
         }
         Ok(())
     }
@@ -447,7 +456,19 @@ fn is_same(present: &Present, candidate: &Candidate) -> bool {
     let Some(serving) = &present.serving else { return false };
     serving.digest() == candidate.prepared.digest()
         && serving.options == candidate.prepared.options
+        && serving.layer == candidate.prepared.layer
         && !serving.is_failing()
+}
+
+/// Whether a new generation is watched against the one before. What was rolled back is not rolled back
+/// again: the host does that once. And a rollback would not bring other grants and limits.
+fn is_held_against(present: &Present, candidate: &Candidate) -> bool {
+    let Some(serving) = &present.serving else { return false };
+    match candidate.kind {
+        Kind::Rollback => false,
+        Kind::Configuration => serving.options.settings != candidate.prepared.options.settings,
+        Kind::Install | Kind::Upgrade => true,
+    }
 }
 
 fn source_of(present: &Present, candidate: &Candidate) -> Source {
@@ -462,14 +483,15 @@ fn source_of(present: &Present, candidate: &Candidate) -> Source {
     }
 }
 
-fn record_of(candidate: &Candidate, by: &str) -> NewGeneration {
+fn record_of(candidate: &Candidate, changes: Vec<String>, by: &str) -> NewGeneration {
     let prepared = &candidate.prepared;
     NewGeneration {
         digest: prepared.digest().to_string(),
         version: prepared.description().version.clone(),
         kind: candidate.kind,
         rights: prepared.inspection.rights.iter().map(|right| right.name.to_owned()).collect(),
-        options: serde_json::to_value(&prepared.options).unwrap_or_default(),
+        set: prepared.set(),
+        changes,
         created_by: by.to_owned(),
     }
 }

@@ -52,7 +52,9 @@ async fn write_down(inner: &Inner, generation: &Generation) -> caplet_store::Res
     if statements.texts.len() <= known {
         return Ok(());
     }
-    inner.lifecycle.ledger.keep_statements(plugin, number, &statements.texts).await?;
+    let redaction = &generation.context.redaction;
+    let texts = statements.texts.iter().map(|text| redaction.text(text).into()).collect::<Vec<_>>();
+    inner.lifecycle.ledger.keep_statements(plugin, number, &texts).await?;
     inner.lifecycle.written.0.lock().insert(key, statements.texts.len());
     Ok(())
 }

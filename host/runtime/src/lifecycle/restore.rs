@@ -79,9 +79,11 @@ impl Runtime {
         operation.at(Step::Compile);
         let compiled = load::compile(&self.inner, component).await?;
         operation.at(Step::Describe);
-        let is_rollback = known.kind == Kind::Rollback;
-        let options = is_rollback.then(|| self.options_of(name, known)).flatten();
-        let prepared = load::examine(&self.inner, compiled, options).await?;
+        let set = match known.kind {
+            Kind::Rollback => Some(self.options_of(name, known).await?),
+            _ => None,
+        };
+        let prepared = load::examine(&self.inner, compiled, set).await?;
         let number = self.number_of(known, &prepared).await?;
         operation.at(Step::Expand);
         let schema = Schema::open(&self.inner, &prepared, Beside::Itself).await?;
@@ -101,6 +103,7 @@ impl Runtime {
         let activated = ledger.activate(name, number, state, (State::Superseded, "")).await;
         activated.map_err(not_recorded(name, Step::Swap))?;
         self.change(|plugins| plugins.insert(name.clone(), generation.clone()));
+        generation.impose_limits();
         operation.has(Ok(Outcome::Serving(number)), true);
         turn.follow(Aftermath::of_swap(self, operation, (None, generation), (None, schema)));
         Ok(Outcome::Serving(number))
@@ -113,19 +116,20 @@ impl Runtime {
         known: &GenerationRecord,
         prepared: &Prepared,
     ) -> Result<u32, LoadError> {
-        let options = serde_json::to_value(&prepared.options).unwrap_or_default();
-        if options == known.options {
+        let name = prepared.name();
+        if self.inner.set_of(name, known)? == prepared.set() {
             return Ok(known.number);
         }
         let new = NewGeneration {
             digest: known.digest.clone(),
             version: known.version.clone(),
-            kind: Kind::Configuration,
+            // What came back keeps its settings, also at the start after this one.
+            kind: if known.kind == Kind::Rollback { Kind::Rollback } else { Kind::Configuration },
             rights: known.rights.clone(),
-            options,
+            set: prepared.set(),
+            changes: vec!["what the host was started with has changed".to_owned()],
             created_by: START.to_owned(),
         };
-        let name = prepared.name();
         let added = self.inner.lifecycle.ledger.add(name, &new, (State::Preparing, "")).await;
         added.map_err(not_recorded(name, Step::Compare))
     }

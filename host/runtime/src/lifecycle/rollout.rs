@@ -243,6 +243,7 @@ impl Runtime {
             table.rollouts.remove(&plugin);
             table.plugins.insert(plugin.clone(), candidate.clone())
         });
+        candidate.impose_limits();
         drop(loading);
         // What was rolled back is not rolled back again.
         let baseline = old.as_ref().filter(|_| !is_rollback).map(|stable| stable.scores.read());
@@ -317,9 +318,11 @@ impl Runtime {
         let stage = record.stage.clone().unwrap_or_default();
         let stable = self.table().get(plugin).cloned();
         let component = self.component_of(plugin, record)?;
-        let is_rollback = record.kind == Kind::Rollback;
-        let options = is_rollback.then(|| self.options_of(plugin, record)).flatten();
-        let prepared = self.prepare_for(operation, component, options).await?;
+        let set = match record.kind {
+            Kind::Rollback => Some(self.options_of(plugin, record).await?),
+            _ => None,
+        };
+        let prepared = self.prepare_for(operation, component, set).await?;
         operation.at(Step::Expand);
         let beside = Beside::serving(stable.as_deref());
         drop(stable);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::fault::Fault;
 use crate::generation::Generation;
 use crate::identity::{Identity, Kind};
+use crate::redaction::Redaction;
 use crate::work::Origin;
 
 pub use erase::{Erased, Step, StepKey};
@@ -52,6 +53,15 @@ pub enum Refusal {
     Failed(String),
 }
 
+impl Refusal {
+    fn without_secrets(self, redaction: &Redaction) -> Self {
+        match self {
+            Self::Failed(reason) => Self::Failed(redaction.text(&reason).into_owned()),
+            other => other,
+        }
+    }
+}
+
 impl Generation {
     /// Whether the plugin answers for the personal data it keeps.
     #[must_use]
@@ -74,7 +84,10 @@ impl Generation {
         about: About,
         cursor: Option<String>,
     ) -> Result<Page, Refusal> {
-        self.perform(export::Export { asked: Asked::by_host(about), cursor }).await?
+        let redaction = self.context.redaction.clone();
+        let exported =
+            self.perform(export::Export { asked: Asked::by_host(about), cursor }).await?;
+        exported.map_err(|refusal| refusal.without_secrets(&redaction))
     }
 
     /// One step of an erasure. A step that is asked for again with the same key, because nobody knows
@@ -87,7 +100,9 @@ impl Generation {
         about: About,
         key: StepKey,
     ) -> Result<Step, Refusal> {
-        self.perform(erase::Erase { asked: Asked::by_host(about), key }).await?
+        let redaction = self.context.redaction.clone();
+        let erased = self.perform(erase::Erase { asked: Asked::by_host(about), key }).await?;
+        erased.map_err(|refusal| refusal.without_secrets(&redaction))
     }
 
     /// Forgets the kept answers to a subject's requests and those that name it, and empties the

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State as Extracted};
-use caplet_runtime::{DEFAULT_TENANT, Identity};
+use caplet_runtime::{DEFAULT_TENANT, Decision, Identity};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Json, State};
+use crate::host::Shared;
 use crate::identity::api_keys::{Error, Order};
 use crate::problem::Problem;
 use crate::token::Claims;
@@ -139,8 +141,18 @@ async fn create_key(
     let now_ms = host.clock.now_ms();
     let order = order(new, &caller, now_ms)?;
     let name = order.name.clone();
+    let mut detail = json!({
+        "name": name,
+        "tenant": order.claims.tenant,
+        "subject": order.claims.subject,
+        "roles": order.claims.roles,
+        "scopes": order.claims.scopes,
+        "expires_ms": order.expires_ms,
+    });
     let (id, key) = host.api_keys.create(order, now_ms).await.map_err(|error| problem(&error))?;
     tracing::info!(id, name, by = caller.subject, "an API key was made");
+    detail["id"] = json!(id);
+    decided(&host, &caller, ("key.make", detail)).await;
     Ok((StatusCode::CREATED, Json(MadeApiKey { id, key })))
 }
 
@@ -187,7 +199,14 @@ async fn revoke_key(
         ));
     }
     tracing::info!(id, by = caller.subject, "an API key was revoked");
+    decided(&host, &caller, ("key.revoke", json!({ "id": id }))).await;
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn decided(host: &Shared, caller: &Identity, (action, detail): (&'static str, Value)) {
+    let (actor, plugin, request) = (caller.subject.clone(), String::new(), String::new());
+    let decision = Decision { actor, plugin, action, detail, request };
+    host.runtime.audit().note(decision).await;
 }
 
 fn order(new: NewApiKey, caller: &Identity, now_ms: u64) -> Result<Order, Problem> {

@@ -1,6 +1,6 @@
 //! The admin API below `/admin/api`: what operators, the command line and consoles see and do. Every
 //! request needs the permission [`PERMISSION`]. An area of it is a module with its routes and handlers
-//! ([`audit`], [`components`], [`keys`], [`operations`], [`plugins`], [`rights`], [`rollout`], [`services`], [`subjects`]); what the areas share is here: the check of the
+//! ([`audit`], [`components`], [`keys`], [`operations`], [`plugins`], [`rights`], [`rollout`], [`services`], [`settings`], [`subjects`]); what the areas share is here: the check of the
 //! caller, the reading of bodies, errors as problem documents, and the OpenAPI document that is made
 //! from the handlers.
 
@@ -13,6 +13,7 @@ mod reject;
 mod rights;
 mod rollout;
 mod services;
+mod settings;
 mod subjects;
 
 use std::sync::{Arc, Weak};
@@ -75,6 +76,7 @@ impl Admin {
             .merge(rights::routes())
             .merge(rollout::routes())
             .merge(services::routes())
+            .merge(settings::routes())
             .merge(subjects::routes());
         let (router, document) = OpenApiRouter::new().nest(PREFIX, routes).split_for_parts();
         let router = router

@@ -26,8 +26,8 @@ pub(super) fn routes() -> OpenApiRouter<State> {
 pub(super) struct Operation {
     /// What it is called.
     id: String,
-    /// What is done: `install`, `approve`, `rollback`, `rollout`, `enable`, `disable`, `remove` or
-    /// `restore`.
+    /// What is done: `install`, `approve`, `rollback`, `rollout`, `settings`, `grants`, `limits`, `enable`,
+    /// `disable`, `remove` or `restore`.
     change: &'static str,
     /// Who began it.
     by: String,

@@ -197,6 +197,8 @@ struct GenerationOfPlugin {
     state: GenerationState,
     /// Why it was refused or rolled back, or what it waits for; else empty.
     reason: String,
+    /// What it changed in what the operator has set, one sentence each; never the value of a secret.
+    changes: Vec<String>,
     /// The rights that it asks for.
     rights: Vec<String>,
     /// Who brought it.
@@ -332,6 +334,7 @@ fn of_record(record: GenerationRecord) -> GenerationOfPlugin {
         kind: record.kind,
         state: record.state,
         reason: record.reason,
+        changes: record.changes,
         rights: record.rights,
         created_by: record.created_by,
         created_at: time(record.created_ms),
@@ -349,7 +352,7 @@ async fn release_plugin(
     Extension(caller): Extension<Arc<Identity>>,
     Named(plugin): Named<String>,
 ) -> Result<StatusCode, Problem> {
-    if !state.host()?.runtime.release(&plugin) {
+    if !state.host()?.runtime.release(&plugin, &caller.subject).await {
         let detail = "There is no plugin of this name in quarantine.";
         return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", detail));
     }

@@ -2,10 +2,12 @@
 //!
 //! Everything SQLite offers to keep a statement within bounds is switched on here, once.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{OpenFlags, Params};
@@ -42,7 +44,8 @@ pub(super) struct Place {
     pub(super) path: PathBuf,
     /// Kept locked, or kept at all, as long as anyone uses the file.
     pub(super) directory: Arc<Directory>,
-    pub(super) limits: Limits,
+    /// Those that hold now; statements that run keep the ones they began with.
+    limits: RwLock<Arc<Limits>>,
     /// Whether it is a copy that nobody will miss.
     pub(super) is_copy: bool,
 }
@@ -53,9 +56,29 @@ pub(super) struct Connection {
     role: Arc<CurrentRole>,
     budget: Arc<Budget>,
     place: Arc<Place>,
+    /// How large the database may grow by what was last said.
+    quota_bytes: Cell<u64>,
 }
 
 impl Place {
+    pub(super) fn new(
+        path: PathBuf,
+        directory: Arc<Directory>,
+        limits: Limits,
+        is_copy: bool,
+    ) -> Self {
+        Self { path, directory, limits: RwLock::new(Arc::new(limits)), is_copy }
+    }
+
+    pub(super) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read())
+    }
+
+    /// Holds what begins from now on to other limits.
+    pub(super) fn set_limits(&self, limits: Limits) {
+        *self.limits.write() = Arc::new(limits);
+    }
+
     /// Whether commits must survive a power cut.
     pub(super) fn is_durable(&self) -> bool {
         !self.is_copy && !self.directory.is_temporary()
@@ -80,12 +103,13 @@ impl Connection {
         let mut raw = rusqlite::Connection::open_with_flags(&place.path, flags)?;
         raw.busy_timeout(BUSY_TIMEOUT)?;
         raw.set_prepared_statement_cache_capacity(PREPARED_MAX);
+        let quota_bytes = Cell::new(place.limits().database_bytes_max);
         set_pragmas(&raw, place, flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
         set_configuration(&raw)?;
-        set_limits(&raw, &place.limits)?;
+        set_limits(&raw, &place.limits())?;
         let budget = Budget::install(&mut raw)?;
         let role = CurrentRole::install(&mut raw)?;
-        Ok(Self { raw, role, budget, place: Arc::clone(place) })
+        Ok(Self { raw, role, budget, place: Arc::clone(place), quota_bytes })
     }
 
     pub(super) fn raw(&self) -> &rusqlite::Connection {
@@ -105,8 +129,19 @@ impl Connection {
         &self.place.path
     }
 
-    pub(super) fn limits(&self) -> &Limits {
-        &self.place.limits
+    pub(super) fn limits(&self) -> Arc<Limits> {
+        self.place.limits()
+    }
+
+    /// Lets the database grow as far as the limits say that hold now. One that is larger already stays as
+    /// it is.
+    pub(super) fn keep_quota(&self) -> Result<(), Fault> {
+        let bytes_max = self.limits().database_bytes_max;
+        if self.quota_bytes.get() != bytes_max {
+            set_quota(&self.raw, bytes_max).map_err(|error| self.fault(error))?;
+            self.quota_bytes.set(bytes_max);
+        }
+        Ok(())
     }
 
     /// What is prepared and run while the guard lives is on behalf of `role`.
@@ -156,10 +191,7 @@ fn set_pragmas(raw: &rusqlite::Connection, place: &Place, is_reader: bool) -> ru
         raw.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
         // What is deleted is overwritten, so that an erased person is not found in a copy of the file.
         raw.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
-        let page_bytes: i64 = raw.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let pages_max = place.limits.database_bytes_max / u64::try_from(page_bytes).unwrap_or(4096);
-        let pages_max = i64::try_from(pages_max.max(1)).unwrap_or(i64::MAX).min(0xffff_fffe);
-        raw.pragma_update_and_check(None, "max_page_count", pages_max, |_| Ok(()))?;
+        set_quota(raw, place.limits().database_bytes_max)?;
     }
     raw.pragma_update(None, "foreign_keys", true)?;
     raw.pragma_update(None, "cell_size_check", true)?;
@@ -168,6 +200,13 @@ fn set_pragmas(raw: &rusqlite::Connection, place: &Place, is_reader: bool) -> ru
     // A damaged or shortened file would kill the host by SIGBUS if it were mapped.
     raw.pragma_update_and_check(None, "mmap_size", 0, |_| Ok(()))?;
     raw.pragma_update(None, "cache_size", -CACHE_KIBIBYTES)
+}
+
+fn set_quota(raw: &rusqlite::Connection, bytes_max: u64) -> rusqlite::Result<()> {
+    let page_bytes: i64 = raw.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let pages_max = bytes_max / u64::try_from(page_bytes).unwrap_or(4096);
+    let pages_max = i64::try_from(pages_max.max(1)).unwrap_or(i64::MAX).min(0xffff_fffe);
+    raw.pragma_update_and_check(None, "max_page_count", pages_max, |_| Ok(()))
 }
 
 fn set_configuration(raw: &rusqlite::Connection) -> rusqlite::Result<()> {

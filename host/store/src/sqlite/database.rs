@@ -18,8 +18,8 @@ use super::write::WriteTransaction;
 use super::writer::Writer;
 use super::{forget, host_tables, migrate, off_thread, trial};
 use crate::{
-    Backfilled, Begin, Database, Error, Migrated, Migration, Mode, Pace, Plan, Result, Statements,
-    Tag, Transaction, Trial,
+    Backfilled, Begin, Database, Error, Limits, Migrated, Migration, Mode, Pace, Plan, Result,
+    Statements, Tag, Transaction, Trial,
 };
 
 /// Every so many kept idempotency keys, expired ones are forgotten.
@@ -54,10 +54,10 @@ impl PluginDatabase {
         let writer =
             Writer::new(connection, Arc::clone(&place), Arc::clone(&counters), Handle::current());
         Ok(Arc::new(Self {
-            plans: Plans::new(place.limits.clone()),
+            plans: Plans::new((*place.limits()).clone()),
             readers: Arc::new(Readers::new(Arc::clone(&place))),
             writer: Arc::new(writer),
-            watchdog: Watchdog::start(place.limits.idle_time_max, Arc::clone(&counters)),
+            watchdog: Watchdog::start(place.limits().idle_time_max, Arc::clone(&counters)),
             counters,
             trying: Arc::default(),
             n_keys: AtomicU64::new(0),
@@ -77,7 +77,7 @@ impl PluginDatabase {
     }
 
     pub(super) fn count_statement(&self, n_statements: &mut u32) -> Result<()> {
-        let max = self.place.limits.statements_max;
+        let max = self.place.limits().statements_max;
         if *n_statements >= max {
             let reason = format!("more than {max} statements in one transaction");
             return Err(Error::too_large("sql-statements", reason));
@@ -87,7 +87,7 @@ impl PluginDatabase {
     }
 
     pub(super) fn json_shape(&self, limit: u32) -> Result<Shape> {
-        let max = self.place.limits.rows_max;
+        let max = self.place.limits().rows_max;
         match usize::try_from(limit) {
             Ok(limit) if limit <= max => Ok(Shape::Json { limit }),
             _ => {
@@ -98,7 +98,7 @@ impl PluginDatabase {
     }
 
     pub(super) fn statement_timeout(&self) -> Error {
-        let max = self.place.limits.statement_time_max;
+        let max = self.place.limits().statement_time_max;
         Error::Timeout(format!("the statement ran longer than {max:?}"))
     }
 
@@ -161,6 +161,10 @@ impl Database for DatabaseHandle {
         let lease = self.0.writer.acquire(deadline).await?.settle().await?;
         let (tenant, subject) = (tenant.to_owned(), subject.to_owned());
         off_thread(move || forget::run(lease.connection(), &tenant, &subject)).await?
+    }
+
+    fn set_limits(&self, limits: Limits) {
+        self.0.place.set_limits(limits);
     }
 
     fn size_bytes(&self) -> u64 {

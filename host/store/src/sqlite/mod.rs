@@ -158,12 +158,7 @@ impl Store for Sqlite {
             return Ok(Arc::new(DatabaseHandle(database)));
         }
         let directory = &self.shared.directory;
-        let place = Place {
-            path: directory.file(plugin),
-            directory: Arc::clone(directory),
-            limits,
-            is_copy: false,
-        };
+        let place = Place::new(directory.file(plugin), Arc::clone(directory), limits, false);
         let database = PluginDatabase::open(place, Arc::clone(&self.shared.counters)).await?;
         *known = Arc::downgrade(&database);
         Ok(Arc::new(DatabaseHandle(database)))

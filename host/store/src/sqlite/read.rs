@@ -35,7 +35,7 @@ impl ReadTransaction {
             return Err(Error::ReadOnly);
         }
         let call = Call { prepared: &prepared, tenant: &self.begin.tenant, parameters, shape };
-        statement::check(&call, &self.database.place.limits)?;
+        statement::check(&call, &self.database.place.limits())?;
         let begun = Instant::now();
         if !prepared.is_slow() {
             let end = self.begin.deadline.min(begun + INLINE_TIME);
@@ -60,7 +60,7 @@ impl ReadTransaction {
         begun: Instant,
     ) -> Result<Output> {
         self.database.counters.moved_statements.add(1);
-        let end = self.begin.deadline.min(begun + self.database.place.limits.statement_time_max);
+        let end = self.begin.deadline.min(begun + self.database.place.limits().statement_time_max);
         let gone = Error::Unavailable("an earlier call was abandoned".to_owned());
         let reader = std::mem::replace(&mut self.reader, Err(gone))?;
         let budget = Arc::clone(reader.connection().budget());

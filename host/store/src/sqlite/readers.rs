@@ -20,7 +20,7 @@ pub(super) struct Readers {
 
 impl Readers {
     pub(super) fn new(place: Arc<Place>) -> Self {
-        let permits = Arc::new(Semaphore::new(place.limits.readers_max.max(1)));
+        let permits = Arc::new(Semaphore::new(place.limits().readers_max.max(1)));
         Self { place, idle: Mutex::new(Vec::new()), permits }
     }
 
@@ -57,7 +57,7 @@ impl Readers {
 
     /// Waits for the readers in use, closes all, and lets no one in again.
     pub(super) async fn close(&self) {
-        let all = u32::try_from(self.place.limits.readers_max.max(1)).unwrap_or(u32::MAX);
+        let all = u32::try_from(self.place.limits().readers_max.max(1)).unwrap_or(u32::MAX);
         let held = self.permits.acquire_many(all).await;
         self.permits.close();
         drop(held);

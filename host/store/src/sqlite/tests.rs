@@ -18,7 +18,7 @@ use crate::IdempotencyKey;
 fn place(limits: Limits) -> Arc<Place> {
     let directory = Directory::temporary().unwrap();
     let path = directory.file("test");
-    Arc::new(Place { path, directory: Arc::new(directory), limits, is_copy: false })
+    Arc::new(Place::new(path, Arc::new(directory), limits, false))
 }
 
 fn connection(place: &Arc<Place>) -> Connection {

@@ -31,6 +31,7 @@ pub(super) struct WriteTransaction {
 impl WriteTransaction {
     pub(super) async fn begin(database: Arc<PluginDatabase>, begin: Begin) -> Result<Self> {
         let mut lease = database.writer.acquire(begin.deadline).await?;
+        lease.connection().keep_quota().map_err(Fault::into_error)?;
         lease.begin()?;
         let holding = Arc::new(Holding::new(lease));
         database.watchdog.watch(&holding);
@@ -42,7 +43,7 @@ impl WriteTransaction {
         self.holding.put(self.take()?);
         let prepared = self.database.plans.get(text, self.begin.tag).await?;
         let call = Call { prepared: &prepared, tenant: &self.begin.tenant, parameters, shape };
-        statement::check(&call, &self.database.place.limits)?;
+        statement::check(&call, &self.database.place.limits())?;
         let lease = self.take()?;
         let begun = Instant::now();
         if prepared.is_slow() {
@@ -85,7 +86,7 @@ impl WriteTransaction {
         }
         lease.mark_heavy();
         self.has_begun = true;
-        let end = self.begin.deadline.min(begun + self.database.place.limits.statement_time_max);
+        let end = self.begin.deadline.min(begun + self.database.place.limits().statement_time_max);
         let budget = Arc::clone(lease.connection().budget());
         let (tenant, parameters) = (Arc::clone(&self.begin.tenant), parameters.to_vec());
         let writes = prepared.checked.writes;
@@ -186,7 +187,7 @@ impl Transaction for WriteTransaction {
     }
 
     async fn remember(&mut self, key: &IdempotencyKey, record: &[u8]) -> Result<()> {
-        let max = self.database.place.limits.result_bytes_max;
+        let max = self.database.place.limits().result_bytes_max;
         if record.len() > max {
             let reason = format!("a record of more than {max} bytes");
             return Err(Error::too_large("sql-result-bytes", reason));

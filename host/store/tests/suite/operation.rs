@@ -62,6 +62,26 @@ pub async fn a_full_quota_is_an_error_and_reading_goes_on(ground: &Ground) {
     assert_eq!(notes.ids().await, [1]);
 }
 
+pub async fn changed_limits_hold_for_what_begins_after(ground: &Ground) {
+    let notes = ground.notes().await;
+    let sql = "INSERT INTO notes (id, tenant, body) VALUES ($1, $tenant, $2)";
+    let body = text(&"x".repeat(200_000));
+    let limits =
+        |database_bytes_max| Limits { database_bytes_max, rows_max: 1, ..Limits::default() };
+    notes.add([1, 2]).await;
+    notes.database.set_limits(limits(100 << 10));
+    let mut write = notes.write().await;
+    assert_eq!(write.execute(sql, &[Value::Integer(3), body.clone()]).await, Err(Error::DiskFull));
+    drop(write);
+    let mut read = notes.begin(Mode::Read).await.unwrap();
+    let result = read.query("SELECT id FROM notes", &[]).await;
+    assert!(matches!(result, Err(Error::TooLarge { limit: "sql-rows", .. })), "{result:?}");
+    notes.database.set_limits(limits(1 << 30));
+    let mut write = notes.write().await;
+    assert_eq!(write.execute(sql, &[Value::Integer(3), body]).await, Ok(1));
+    write.commit().await.unwrap();
+}
+
 pub async fn a_closed_database_refuses_and_opens_again(ground: &Ground) {
     let notes = ground.notes().await;
     notes.add([1]).await;

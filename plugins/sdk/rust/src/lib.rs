@@ -29,7 +29,7 @@
 //! | part | modules |
 //! |---|---|
 //! | what a plugin is | [`Plugin`], [`route`], `plugin!` |
-//! | what a handler takes | [`Path`], [`Query`], [`Json`], [`Page`], [`IfMatch`], [`IfNoneMatch`], [`Preconditions`], [`Headers`], [`Body`], [`identity`], [`settings`] |
+//! | what a handler takes | [`Path`], [`Query`], [`Json`], [`Page`], [`IfMatch`], [`IfNoneMatch`], [`Preconditions`], [`Headers`], [`Body`], [`identity`], [`settings`] with [`Secret`] |
 //! | what a handler answers | `String`, [`Json`], [`Listing`], [`JsonBytes`], [`Created`], [`NoContent`], [`WithEtag`], [`Conditional`], [`Response`], [`Problem`] |
 //! | what the host gives | [`sql`], [`identity`], [`settings`], [`log`], [`clock`], [`random`] |
 //! | what it keeps about people | [`subject_data`], `subject_data!` |
@@ -68,6 +68,7 @@ pub mod random;
 mod request;
 mod response;
 pub mod route;
+mod secret;
 pub mod settings;
 pub mod sql;
 pub mod subject_data;
@@ -91,6 +92,7 @@ pub use request::{FromRequest, Request};
 pub use response::{
     Conditional, Created, IntoResponse, JsonBytes, Listing, NoContent, Response, WithEtag,
 };
+pub use secret::Secret;
 pub use settings::Settings;
 pub use target::{Target, TargetId, TargetType};
 pub use validators::Validators;
@@ -114,6 +116,8 @@ mod documents {
     mod readme {}
     #[doc = include_str!("../../../../docs/migrations.md")]
     mod migrations {}
+    #[doc = include_str!("../../../../docs/security.md")]
+    mod security {}
     #[doc = include_str!("../../../../docs/sql.md")]
     mod sql {}
     #[doc = include_str!("../../../../docs/subjects.md")]

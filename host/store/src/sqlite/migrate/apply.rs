@@ -106,7 +106,7 @@ pub(in crate::sqlite) fn in_transaction<T>(
 
 fn one(connection: &Connection, migration: &Migration) -> Result<()> {
     let limits = connection.limits();
-    let n_statements = gate::check_migration(&migration.sql, limits)?;
+    let n_statements = gate::check_migration(&migration.sql, &limits)?;
     let max = limits.migration_time_max;
     let armed = connection.budget().arm(Instant::now() + max);
     let result = run_statements(connection, migration, n_statements);
@@ -144,7 +144,7 @@ fn run_statements(
 
 /// Runs the statement of a backfill and returns how many rows it changed.
 fn change_rows(connection: &Connection, migration: &Migration, pace: &Pace) -> Result<u64> {
-    gate::check_backfill(&migration.sql, connection.limits())?;
+    gate::check_backfill(&migration.sql, &connection.limits())?;
     let armed = connection.budget().arm(Instant::now() + pace.run_time_max);
     let run = || {
         let _role = connection.assume(Role::Plugin);

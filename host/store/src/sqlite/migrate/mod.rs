@@ -21,7 +21,7 @@ pub(super) async fn plan(
     migrations: Vec<Migration>,
     serving: Option<u32>,
 ) -> Result<Plan> {
-    let limits = database.place.limits.clone();
+    let limits = database.place.limits().clone();
     let reader = database.readers.acquire(Instant::now() + limits.migration_time_max).await?;
     off_thread(move || draw(reader.connection(), &migrations, serving, &limits)).await?
 }
@@ -156,7 +156,7 @@ async fn on_writer<T: Send + 'static>(
     database: &PluginDatabase,
     work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let deadline = Instant::now() + database.place.limits.migration_time_max;
+    let deadline = Instant::now() + database.place.limits().migration_time_max;
     let mut lease = Arc::clone(&database.writer).acquire(deadline).await?.settle().await?;
     off_thread(move || {
         let result = work(lease.connection());

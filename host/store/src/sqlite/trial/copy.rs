@@ -28,13 +28,11 @@ pub(super) struct Copy {
 impl Copy {
     /// Copies the reader's snapshot, page by page. Writers go on; only their log grows meanwhile.
     pub(super) fn make(reader: Reader, place: &Place, bounds: &Bounds) -> Result<Self> {
-        let migration_time_max = place.limits.migration_time_max.min(place.limits.trial_time_max);
-        let copied = Arc::new(Place {
-            path: place.directory.copy_of(&place.path),
-            directory: Arc::clone(&place.directory),
-            limits: Limits { migration_time_max, ..place.limits.clone() },
-            is_copy: true,
-        });
+        let migration_time_max =
+            place.limits().migration_time_max.min(place.limits().trial_time_max);
+        let limits = Limits { migration_time_max, ..(*place.limits()).clone() };
+        let (path, directory) = (place.directory.copy_of(&place.path), &place.directory);
+        let copied = Arc::new(Place::new(path, Arc::clone(directory), limits, true));
         Directory::remove(&copied.path);
         // From here on the files go with it, also when it is not finished.
         let mut copy = Self { connection: None, place: copied, n_bytes: 0 };

@@ -34,7 +34,7 @@ pub(super) async fn run(
     }
     let alone = Arc::clone(&database.trying).lock_owned().await;
     let begun = Instant::now();
-    let end = begun + database.place.limits.trial_time_max;
+    let end = begun + database.place.limits().trial_time_max;
     let reader = database.readers.acquire(end).await?;
     let (place, plan) = (Arc::clone(&database.place), plan.clone());
     let texts = old_statements.to_vec();

@@ -43,10 +43,10 @@ impl OldStatements {
     /// What cannot be run even now is no concern of the migrations.
     pub(super) fn read(connection: &Connection, texts: &[String]) -> Result<Self> {
         let limits = connection.limits();
-        let passes = |text: &&String| gate::check(text, limits).is_ok();
+        let passes = |text: &&String| gate::check(text, &limits).is_ok();
         let known = |text: &String| {
             let columns = prepare(connection, text).ok()?;
-            Some(Known { text: text.clone(), columns, written: gate::written(text, limits) })
+            Some(Known { text: text.clone(), columns, written: gate::written(text, &limits) })
         };
         let statements: Vec<_> = texts.iter().filter(passes).filter_map(known).collect();
         let tables = tables(connection, &statements)?;
