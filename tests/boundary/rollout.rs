@@ -403,14 +403,14 @@ async fn a_file_waits_for_the_end_of_a_rollout_and_is_read_then() {
     let folder = tempfile::tempdir().unwrap();
     let rig = serving().await;
     begun(&rig, "upgrade-v2", percent(10)).await;
-    std::fs::write(folder.path().join("upgrade.wasm"), bytes_of("upgrade-v3")).unwrap();
+    std::fs::write(folder.path().join("upgrade.wasm"), bytes_of("upgrade-v2")).unwrap();
     let following = rig.runtime.follow(folder.path().to_owned()).unwrap();
     following.first_scan().await;
     let error = following.statuses()[0].error.clone().expect("it is not loaded");
     assert!(error.contains("generation 2 is being rolled out"), "{error}");
     order(&rig, RolloutOrder::Abort).await.unwrap();
     until("the file is loaded", async || {
-        rig.get("/version").await.is_ok_and(|answer| text(&answer) == "3.0.0")
+        rig.get("/version").await.is_ok_and(|answer| text(&answer) == "2.0.0")
     })
     .await;
     let history = rig.runtime.history(PLUGIN).await.unwrap();
