@@ -73,7 +73,9 @@ async fn load_as(runtime: &Runtime, name: &str, index: usize) -> Arc<Generation>
     for place in places {
         bytes[place + name.len() - 1] = b'0' + u8::try_from(index).expect("one digit");
     }
-    runtime.load(bytes).await.expect("the hostile plugin loads")
+    let generation = runtime.load(bytes).await.expect("the hostile plugin loads");
+    assert_ne!(generation.name(), name, "it is one more plugin");
+    generation
 }
 
 async fn call_until(generation: Arc<Generation>, path: String, is_over: Arc<AtomicBool>) {

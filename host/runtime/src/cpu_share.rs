@@ -2,9 +2,9 @@
 //!
 //! As long as nobody has to wait, or only one plugin is called, everybody may use all there is. When
 //! the processors are busy and several plugins are called, one that used most of its share is
-//! *greedy*: each of its calls has to take a turn before it begins ([`crate::turns`]). Plugins take
-//! turns evenly, so that calls which wait in great number are calls over the plugin's share: further ones
-//! are refused.
+//! *greedy*: each of its calls runs from its beginning where it gives way to others
+//! ([`crate::back_row`]), and has to take a turn first ([`crate::turns`]). Plugins take turns evenly, so
+//! that calls which wait in great number are calls over the plugin's share: further ones are refused.
 //!
 //! What is measured is wall time of polls, as in [`crate::meter`]: with one thread a processor, both
 //! are nearly the same, and reading a clock is cheaper than asking the system.
@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use crate::back_row::HAS_PRIORITIES;
 use crate::fault::Fault;
 use crate::limits::Limits;
 use crate::turns::{Turn, Turns};
@@ -23,8 +24,13 @@ use crate::turns::{Turn, Turns};
 const PERIOD: Duration = Duration::from_millis(50);
 const N_PERIODS: usize = 10;
 
-/// From this part of all processors on, in percent, they are busy.
-const BUSY_PERCENT: u64 = 80;
+/// From this part of all processors on, in percent, they are busy. What gives way to others has less of
+/// them than it could use when the machine has other things to do: it must not pass for idle then.
+const BUSY_PERCENT: u64 = 50;
+
+/// Who was called in so many last periods, one minute, is there. A plugin that is called now and then is
+/// to find its neighbours giving way already.
+const N_PERIODS_PRESENT: u32 = 1_200;
 
 /// The processors of the machine, shared by all plugins of a host.
 pub(crate) struct Processors {
@@ -41,6 +47,16 @@ struct Account {
     /// Use between two looks, in nanoseconds; the oldest is overwritten next.
     periods: [u64; N_PERIODS],
     next: usize,
+    /// Periods since anything was used.
+    n_idle: u32,
+}
+
+/// What an account says.
+struct Use {
+    share: Arc<Share>,
+    /// Nanoseconds in all periods that are remembered.
+    used: u64,
+    is_present: bool,
 }
 
 /// One plugin's share of the processors.
@@ -89,8 +105,13 @@ impl Processors {
             turns: self.turns.clone(),
         });
         let share_of_account = Arc::downgrade(&share);
-        let account =
-            Account { share: share_of_account, used: 0, periods: [0; N_PERIODS], next: 0 };
+        let account = Account {
+            share: share_of_account,
+            used: 0,
+            periods: [0; N_PERIODS],
+            next: 0,
+            n_idle: N_PERIODS_PRESENT,
+        };
         self.accounts.lock().push(account);
         share
     }
@@ -98,18 +119,18 @@ impl Processors {
     /// Takes account of what was used since the last look, and judges.
     fn look(&self) {
         let mut accounts = self.accounts.lock();
-        let mut uses: Vec<(Arc<Share>, u64)> = Vec::with_capacity(accounts.len());
+        let mut uses: Vec<Use> = Vec::with_capacity(accounts.len());
         accounts.retain_mut(|account| {
             let Some(share) = account.share.upgrade() else { return false };
-            let used = account.look(&share);
-            uses.push((share, used));
+            uses.push(account.look(share));
             true
         });
         drop(accounts);
-        let n_active = uses.iter().filter(|(_, used)| *used > 0).count();
+        let n_active = uses.iter().filter(|it| it.used > 0).count();
         let n_turns = match n_active {
-            // A plugin that has the machine to itself may use all of it.
+            // A plugin that has the machine to itself may use all of it, and so may those that give way.
             0 | 1 => self.n_processors,
+            _ if HAS_PRIORITIES => self.n_processors,
             // One processor is left to those who need little.
             _ => (self.n_processors - 1).max(1),
         };
@@ -117,29 +138,32 @@ impl Processors {
         self.judge(&uses, n_active);
     }
 
-    fn judge(&self, uses: &[(Arc<Share>, u64)], n_active: usize) {
+    fn judge(&self, uses: &[Use], n_active: usize) {
         let capacity = duration_ns(PERIOD) * (N_PERIODS * self.n_processors) as u64;
-        let total: u64 = uses.iter().map(|(_, used)| used).sum();
+        let total: u64 = uses.iter().map(|it| it.used).sum();
+        let is_alone = uses.iter().filter(|it| it.is_present).count() <= 1;
         let is_busy = self.turns.take_waited_for() || total >= capacity * BUSY_PERCENT / 100;
-        for (share, used) in uses {
+        for Use { share, used, .. } in uses {
             let part =
                 capacity / n_active.max(1) as u64 * u64::from(share.percent.load(Relaxed)) / 100;
             // Less than the whole, because many that want all get an equal part each. And less to stay
             // so: else what a plugin is held to would set it free at once.
             let used_max = if share.is_greedy() { part / 8 } else { part * 3 / 4 };
-            share.set_greedy(n_active > 1 && is_busy && *used > used_max);
+            share.set_greedy(!is_alone && is_busy && *used > used_max);
         }
     }
 }
 
 impl Account {
-    /// What was used in all periods that are remembered.
-    fn look(&mut self, share: &Share) -> u64 {
+    fn look(&mut self, share: Arc<Share>) -> Use {
         let used = share.used.load(Relaxed);
-        self.periods[self.next] = used - self.used;
+        let used_now = used - self.used;
+        self.n_idle = if used_now > 0 { 0 } else { self.n_idle.saturating_add(1) };
+        self.periods[self.next] = used_now;
         self.next = (self.next + 1) % N_PERIODS;
         self.used = used;
-        self.periods.iter().sum()
+        let is_present = self.n_idle < N_PERIODS_PRESENT;
+        Use { share, used: self.periods.iter().sum(), is_present }
     }
 }
 
@@ -244,6 +268,17 @@ mod tests {
         assert!(flood.is_greedy(), "it is what it is held to");
         used(&processors, &[(&flood, 40), (&light, 2)], 10);
         assert!(!flood.is_greedy(), "the processors are not busy");
+    }
+
+    #[test]
+    fn who_is_called_now_and_then_is_there_for_a_minute() {
+        let processors = Processors::new(2);
+        let (flood, seldom) = (share(&processors, 100), share(&processors, 100));
+        used(&processors, &[(&seldom, 1)], 1);
+        used(&processors, &[(&flood, 95)], 1_199);
+        assert!(flood.is_greedy());
+        used(&processors, &[(&flood, 95)], 1);
+        assert!(!flood.is_greedy(), "it has been alone for a minute");
     }
 
     #[test]

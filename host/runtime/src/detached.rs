@@ -1,22 +1,58 @@
-//! A future that runs to its end even when whoever waited for it goes away.
+//! Where a call runs, from its beginning to its end.
 //!
-//! The future of a running guest call must not be dropped: the engine would have to unwind a guest
-//! stack from outside. When the caller goes (a client hangs up), the rest of the call moves into a
-//! task of its own, where the invocation's deadline ends it.
+//! It begins in the task of whoever makes it, which costs nothing. It moves to the [`BackRow`], once and as
+//! a whole, when it was still running at a tick, or at once when its plugin is greedy.
+//!
+//! It runs to its end even when whoever waited for it goes away: the future of a running guest call must
+//! not be dropped, because the engine would have to unwind a guest stack from outside. When the caller
+//! goes (a client hangs up), the rest of the call moves into a task of its own, where the invocation's
+//! deadline ends it.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::task::JoinHandle;
+
+use crate::back_row::BackRow;
 
 type Running<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Waits for a future without owning its fate.
+/// Waits for a call without owning its fate.
 pub(crate) struct Detached<T: Send + 'static> {
-    running: Option<Running<T>>,
+    place: Place<T>,
+}
+
+enum Place<T> {
+    /// In the task that waits.
+    Here(Running<T>, Arc<BackRow>),
+    /// In a task of its own.
+    Back(JoinHandle<T>),
+    /// Nowhere any more.
+    Ended,
 }
 
 impl<T: Send + 'static> Detached<T> {
-    pub(crate) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self { running: Some(Box::pin(future)) }
+    /// A call that begins here.
+    pub(crate) fn here(
+        call: impl Future<Output = T> + Send + 'static,
+        back_row: Arc<BackRow>,
+    ) -> Self {
+        Self { place: Place::Here(Box::pin(call), back_row) }
+    }
+
+    /// A call that begins in the back row.
+    pub(crate) fn back(
+        call: impl Future<Output = T> + Send + 'static,
+        back_row: Arc<BackRow>,
+    ) -> Self {
+        Self { place: Place::Back(back_row.run(call)) }
+    }
+
+    fn move_back(&mut self) {
+        if let Place::Here(running, back_row) = std::mem::replace(&mut self.place, Place::Ended) {
+            self.place = Place::Back(back_row.run(running));
+        }
     }
 }
 
@@ -24,18 +60,34 @@ impl<T: Send + 'static> Future for Detached<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let running = self.running.as_mut().expect("a future is not polled after its end");
-        let poll = running.as_mut().poll(context);
-        if poll.is_ready() {
-            self.running = None;
+        if let Place::Here(running, back_row) = &mut self.place {
+            let n_ticks = back_row.n_ticks();
+            let poll = running.as_mut().poll(context);
+            if poll.is_pending() && back_row.n_ticks() == n_ticks {
+                return Poll::Pending;
+            }
+            if let Poll::Ready(outcome) = poll {
+                self.place = Place::Ended;
+                return Poll::Ready(outcome);
+            }
+            self.move_back();
         }
-        poll
+        let Place::Back(task) = &mut self.place else {
+            panic!("a future is not polled after its end");
+        };
+        let ended = ready!(Pin::new(task).poll(context));
+        self.place = Place::Ended;
+        match ended {
+            Ok(outcome) => Poll::Ready(outcome),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
     }
 }
 
 impl<T: Send + 'static> Drop for Detached<T> {
     fn drop(&mut self) {
-        if let Some(running) = self.running.take()
+        let place = std::mem::replace(&mut self.place, Place::Ended);
+        if let Place::Here(running, _) = place
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(running);
@@ -45,19 +97,54 @@ impl<T: Send + 'static> Drop for Detached<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
     use super::*;
 
     #[tokio::test]
     async fn goes_on_when_the_caller_goes() {
-        let (go, gone) = tokio::sync::oneshot::channel::<()>();
-        let (done, finished) = tokio::sync::oneshot::channel();
-        let mut detached = Box::pin(Detached::new(async move {
-            gone.await.unwrap();
-            done.send(7).unwrap();
-        }));
-        assert!(futures::poll!(&mut detached).is_pending());
-        drop(detached);
-        go.send(()).unwrap();
-        assert_eq!(finished.await, Ok(7));
+        let back_row = BackRow::start(Arc::default()).unwrap();
+        for make in [Detached::here, Detached::back] {
+            let (go, gone) = tokio::sync::oneshot::channel::<()>();
+            let (done, finished) = tokio::sync::oneshot::channel();
+            let call = async move {
+                gone.await.unwrap();
+                done.send(7).unwrap();
+            };
+            let mut detached = Box::pin(make(Box::pin(call) as Running<()>, back_row.clone()));
+            assert!(futures::poll!(&mut detached).is_pending());
+            drop(detached);
+            go.send(()).unwrap();
+            assert_eq!(finished.await, Ok(7));
+        }
+    }
+
+    fn thread() -> String {
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn moves_back_when_it_was_still_running_at_a_tick() {
+        let ticks: Arc<AtomicU64> = Arc::default();
+        let back_row = BackRow::start(ticks.clone()).unwrap();
+        let short = async {
+            tokio::task::yield_now().await;
+            thread()
+        };
+        assert_eq!(Detached::here(short, back_row.clone()).await, thread());
+        let long = async move {
+            ticks.fetch_add(1, Relaxed);
+            tokio::task::yield_now().await;
+            thread()
+        };
+        assert_eq!(Detached::here(long, back_row.clone()).await, "caplet-back-row");
+        assert_eq!(Detached::back(async { thread() }, back_row).await, "caplet-back-row");
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "its own reasons")]
+    async fn a_panic_comes_through() {
+        let back_row = BackRow::start(Arc::default()).unwrap();
+        Detached::back(async { panic!("its own reasons") }, back_row).await
     }
 }

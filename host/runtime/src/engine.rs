@@ -2,6 +2,8 @@
 //! runs too long. A second engine, for `wasi:http` components, will stand beside it with a store type
 //! of its own; nothing here is shared with it but [`crate::limits`].
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
@@ -34,12 +36,17 @@ const CORE_INSTANCES_MAX: u32 = 16;
 const MEMORIES_MAX: u32 = 4;
 const TABLES_MAX: u32 = 8;
 
-/// Makes the engine and starts its tick, which stops when the engine is gone.
-pub(crate) fn start(options: &EngineOptions) -> Result<Engine, wasmtime::Error> {
+/// Makes the engine and starts its tick, which stops when the engine is gone and is counted in `ticks`.
+pub(crate) fn start(
+    options: &EngineOptions,
+    ticks: Arc<AtomicU64>,
+) -> Result<Engine, wasmtime::Error> {
     let engine = Engine::new(&config(options))?;
     let weak = engine.weak();
     std::thread::Builder::new().name("caplet-tick".into()).spawn(move || {
         while let Some(engine) = weak.upgrade() {
+            // Counted first: a guest that the tick stops must see that there was one.
+            ticks.fetch_add(1, Relaxed);
             engine.increment_epoch();
             drop(engine);
             std::thread::sleep(TICK);

@@ -170,13 +170,19 @@ impl Generation {
         let in_flight = self.in_flight.enter();
         let (probe, permit) = self.admit().await?;
         let span = spans::invocation(&self.context, work.operation(&self), work.origin());
+        let context = self.context.clone();
         let running = async move {
             let outcome = self.run(&work, permit).await;
             self.quarantine.settle(probe, outcome.as_ref().err());
             drop(in_flight);
             outcome
         };
-        Detached::new(running.instrument(span)).await
+        let (running, back_row) = (running.instrument(span), context.back_row.clone());
+        if context.share.is_greedy() {
+            Detached::back(running, back_row).await
+        } else {
+            Detached::here(running, back_row).await
+        }
     }
 
     /// Waits for a turn, of those that may have one. Who is sent away is counted.

@@ -10,6 +10,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, Store, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
+use crate::back_row::BackRow;
 use crate::clock::Clock;
 use crate::cpu_share::Share;
 use crate::identity::Authorizer;
@@ -46,6 +47,7 @@ pub(crate) struct Context {
     pub(crate) revoked: Arc<Revoked>,
     pub(crate) redaction: Arc<Redaction>,
     pub(crate) share: Arc<Share>,
+    pub(crate) back_row: Arc<BackRow>,
     /// A call that takes as long is told in the log.
     pub(crate) slow_call: Option<Duration>,
 }

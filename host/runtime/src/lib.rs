@@ -18,7 +18,7 @@
 //! - `secrets` says which settings are secrets, `sealed` encrypts them where they are kept, `redaction` takes
 //!   them out of what guests write.
 //! - `quarantine` keeps what fails again and again from being called.
-//! - `cpu_share` and `turns` divide the processors between plugins.
+//! - `cpu_share`, `turns` and `back_row` divide the processors between plugins.
 //! - `guest` is what a running instance holds: its `invocation` with its `transaction`, `meter` (CPU), `memory`, `wasi`;
 //!   `host_functions` is what it may call.
 //! - `metrics` counts, `spans` traces, `slow_call` tells of calls that took long, by their `usage`.
@@ -29,6 +29,7 @@
 mod admission;
 mod answer;
 mod audit;
+mod back_row;
 mod cache;
 mod clock;
 mod compiler;

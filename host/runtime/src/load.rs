@@ -441,6 +441,7 @@ impl Inner {
             revoked: self.revoked(plugin),
             redaction: self.redaction(plugin),
             share: shared.share,
+            back_row: self.back_row.clone(),
             slow_call: self.slow_call,
         })
     }

@@ -17,6 +17,7 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::audit::{Audit, Decision};
+use crate::back_row::BackRow;
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::compiler::{Compiler, Processes};
@@ -148,6 +149,7 @@ pub(crate) struct Inner {
     pub(crate) slow_call: Option<Duration>,
     pub(crate) metrics: Metrics,
     pub(crate) processors: Arc<Processors>,
+    pub(crate) back_row: Arc<BackRow>,
     pub(crate) shared: Mutex<HashMap<String, Shared>>,
     pub(crate) revoked: Mutex<HashMap<String, Arc<Revoked>>>,
     pub(crate) redactions: Mutex<HashMap<String, Arc<Redaction>>>,
@@ -169,8 +171,10 @@ impl Options {
     /// # Errors
     /// See [`Error`].
     pub async fn start(self) -> Result<Runtime, Error> {
+        let no_threads = |error: std::io::Error| Error::Engine(error.to_string());
         let engine_error = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
-        let engine = engine::start(&self.engine).map_err(engine_error)?;
+        let ticks = Arc::default();
+        let engine = engine::start(&self.engine, Arc::clone(&ticks)).map_err(engine_error)?;
         let mut linker = host_functions::linker(&engine).map_err(engine_error)?;
         let interfaces = offer(&self.interfaces, &mut linker)?;
         let cache = self.cache.as_deref().map(|path| {
@@ -206,8 +210,8 @@ impl Options {
                 clock: self.clock,
                 slow_call: self.slow_call,
                 metrics: Metrics::new().map_err(|error| Error::Engine(error.to_string()))?,
-                processors: Processors::start()
-                    .map_err(|error| Error::Engine(error.to_string()))?,
+                processors: Processors::start().map_err(no_threads)?,
+                back_row: BackRow::start(ticks).map_err(no_threads)?,
                 shared: Mutex::default(),
                 revoked: Mutex::default(),
                 redactions: Mutex::default(),
