@@ -1,10 +1,11 @@
 //! Copies of requests, run on a new version that answers nobody: the answers are held against the real
 //! ones, what differs is counted and told, and everything else is thrown away.
 //!
-//! A copy begins when the real answer is there, in a task of its own, so that no caller waits for it. It
-//! reads a snapshot and writes nothing; host functions with an effect outside the plugin's own database
-//! are refused to it ([`crate::guest`]). Writing requests are not copied: a copy would hold the one writer
-//! of the database, and would find what the real request left, so that it had to answer otherwise.
+//! A copy begins when the real answer is there, on threads that give way to all others
+//! ([`crate::back_row`]), so that no caller waits for it. It reads a snapshot and writes nothing; host
+//! functions with an effect outside the plugin's own database are refused to it ([`crate::guest`]).
+//! Writing requests are not copied: a copy would hold the one writer of the database, and would find what
+//! the real request left, so that it had to answer otherwise.
 //!
 //! Of the limits that bound real requests a copy uses none: it has places of its own and never waits for
 //! one. It goes on the plugin's account of the processors, and is left out where that is strained.
@@ -117,8 +118,8 @@ impl Rollout {
             return;
         }
         let Some(admitted) = shadow.admit(&candidate) else { return };
-        let real = real.clone();
-        tokio::spawn(async move {
+        let (real, back_row) = (real.clone(), candidate.context.back_row.clone());
+        back_row.run(async move {
             // Taken whole, so that the place is held to the end.
             let Admitted { _place, probe } = admitted;
             let Copied { operation, request_id, call } = copied;
