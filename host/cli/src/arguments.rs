@@ -14,7 +14,7 @@ use crate::dev::Dev;
 use crate::key::KeyOptions;
 use crate::new::New;
 use crate::remote::Target;
-use crate::rights::Rights;
+use crate::rights::RightsCommand;
 use crate::rollout::RolloutOptions;
 use crate::scenarios::Test;
 use crate::subject::Subject;
@@ -199,7 +199,7 @@ Examples:
     Configure(Configure),
 
     #[command(flatten)]
-    Rights(Rights),
+    Rights(RightsCommand),
 
     /// Show what a running host serves.
     #[command(after_help = "\

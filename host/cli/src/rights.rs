@@ -12,7 +12,7 @@ use crate::table::aligned;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Rights {
+pub enum RightsCommand {
     /// Tell what a plugin may do, in sentences.
     #[command(after_help = "Example:\n  caplet rights comments")]
     Rights(RightsOptions),
@@ -141,13 +141,13 @@ struct Verification {
 ///
 /// # Errors
 /// When the host cannot be asked, or refuses.
-pub async fn run(command: &Rights) -> Result<(), Failure> {
+pub async fn run(command: &RightsCommand) -> Result<(), Failure> {
     match command {
-        Rights::Rights(options) => list(options).await,
-        Rights::Revoke(options) => revoke(options).await,
-        Rights::Grant(options) => grant(options).await,
-        Rights::WhyDenied(options) => why_denied(options).await,
-        Rights::Audit(options) => audit(options).await,
+        RightsCommand::Rights(options) => list(options).await,
+        RightsCommand::Revoke(options) => revoke(options).await,
+        RightsCommand::Grant(options) => grant(options).await,
+        RightsCommand::WhyDenied(options) => why_denied(options).await,
+        RightsCommand::Audit(options) => audit(options).await,
     }
 }
 

@@ -104,10 +104,8 @@ impl Quarantine {
     pub(crate) fn settle(&self, probe: Option<Probe>, fault: Option<&Fault>) {
         let is_by_plugin = fault.is_some_and(Fault::is_plugin_fault);
         match (&probe, fault) {
-            (Some(_), None) => {
-                if self.open(true) {
-                    self.decided("quarantine.end", json!({ "because": "its call was answered" }));
-                }
+            (Some(_), None) if self.open(true) => {
+                self.decided("quarantine.end", json!({ "because": "its call was answered" }));
             }
             (None, Some(fault)) if is_by_plugin => self.count(fault),
             (Some(_), Some(fault)) if is_by_plugin => self.close_again(fault),

@@ -284,7 +284,8 @@ impl Runtime {
         let table = self.table();
         let rolled_out = table.rollout(plugin).map(|it| it.candidate());
         let both = table.get(plugin).into_iter().chain(rolled_out);
-        let is_released = both.fold(false, |was, it| it.quarantine.release() || was);
+        // All of them, also after the first that was in quarantine.
+        let is_released = both.filter(|it| it.quarantine.release()).count() > 0;
         drop(table);
         if is_released {
             let detail = serde_json::json!({ "because": "by hand" });
