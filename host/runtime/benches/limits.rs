@@ -105,6 +105,7 @@ impl Bare {
         let engine = Engine::new(&config).expect("an engine");
         let code = Component::new(&engine, component(name)).expect("it compiles");
         let mut linker = Linker::<()>::new(&engine);
+        define_seed(&mut linker, &engine, &code).expect("a number for maps");
         linker.define_unknown_imports_as_traps(&code).expect("imports that nobody calls");
         let template = linker.instantiate_pre(&code).expect("it links");
         let mut store = Store::new(&engine, ());
@@ -145,6 +146,17 @@ impl Bare {
         }
         microseconds(began.elapsed(), DESCRIPTIONS)
     }
+}
+
+/// The one import that describing oneself calls: maps begin with a number.
+fn define_seed(linker: &mut Linker<()>, engine: &Engine, code: &Component) -> wasmtime::Result<()> {
+    let imports = code.component_type();
+    let mut names = imports.imports(engine).map(|(name, _)| name);
+    let Some(name) = names.find(|name| name.starts_with("wasi:random/insecure-seed@")) else {
+        return Ok(());
+    };
+    let mut instance = linker.instance(name)?;
+    instance.func_wrap("insecure-seed", |_, (): ()| Ok(((1_u64, 2_u64),)))
 }
 
 fn microseconds(time: Duration, n: usize) -> f64 {
