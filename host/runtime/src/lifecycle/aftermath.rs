@@ -38,6 +38,10 @@ pub(super) const TIMED_MIN: u64 = 200;
 const P99_TIMES_MAX: u32 = 4;
 const P99_MORE: Duration = Duration::from_millis(100);
 
+/// A time is held against a generation that was counted so many times as long. Slow calls of one that
+/// served shortly had not ended when it was replaced, and its times would be those of its fast calls.
+const COUNTED_TIMES_MIN: u32 = 5;
+
 /// What goes on after a change.
 pub(super) struct Aftermath {
     orders: watch::Sender<Order>,
@@ -303,7 +307,9 @@ pub(super) fn verdict(new: &Score, before: &Score) -> Option<String> {
         ));
     }
     let (p99, p99_before) = (new.p99(), before.p99());
-    let is_timed = new.n() >= TIMED_MIN && before.n() >= TIMED_MIN;
+    let is_timed = new.n() >= TIMED_MIN
+        && before.n() >= TIMED_MIN
+        && before.counted >= p99 * COUNTED_TIMES_MIN;
     if is_timed && p99 > p99_before * P99_TIMES_MAX + P99_MORE {
         return Some(format!("99 % of its invocations took up to {p99:?}, {p99_before:?} before"));
     }
@@ -315,12 +321,23 @@ mod tests {
     use super::super::scores::Scores;
     use super::*;
 
+    /// A score of one minute.
     fn score(n_good: u64, n_bad: u64, ms: u64) -> Score {
         let scores = Scores::default();
         for n in 0..n_good + n_bad {
             scores.count(n < n_bad, Duration::from_millis(ms));
         }
-        scores.read()
+        let mut score = scores.read();
+        score.counted = Duration::from_secs(60);
+        score
+    }
+
+    #[test]
+    fn a_slow_call_is_not_held_against_a_version_that_served_shortly() {
+        let (new, mut before) = (score(300, 0, 2_000), score(300, 0, 1));
+        assert!(verdict(&new, &before).is_some());
+        before.counted = Duration::from_secs(2);
+        assert_eq!(verdict(&new, &before), None);
     }
 
     #[test]

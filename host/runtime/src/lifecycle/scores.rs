@@ -2,15 +2,16 @@
 //! them. Written to with each invocation, so each is one atomic step.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Buckets of times: the first is up to 64 µs, each further one reaches twice as far.
 const BUCKETS: usize = 20;
 const FIRST_BUCKET_US: u64 = 64;
 
 /// What is counted while a generation serves.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Scores {
+    began: Instant,
     /// Invocations that failed by the plugin's fault, and answers from 500 on.
     n_bad: AtomicU64,
     times: [AtomicU64; BUCKETS],
@@ -19,8 +20,16 @@ pub(crate) struct Scores {
 /// The counts at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Score {
+    /// For how long it was counted.
+    pub(super) counted: Duration,
     n_bad: u64,
     times: [u64; BUCKETS],
+}
+
+impl Default for Scores {
+    fn default() -> Self {
+        Self { began: Instant::now(), n_bad: AtomicU64::default(), times: Default::default() }
+    }
 }
 
 impl Scores {
@@ -32,7 +41,8 @@ impl Scores {
     }
 
     pub(crate) fn read(&self) -> Score {
-        let mut score = Score { n_bad: self.n_bad.load(Relaxed), times: [0; BUCKETS] };
+        let (counted, n_bad) = (self.began.elapsed(), self.n_bad.load(Relaxed));
+        let mut score = Score { counted, n_bad, times: [0; BUCKETS] };
         for (read, time) in score.times.iter_mut().zip(&self.times) {
             *read = time.load(Relaxed);
         }
@@ -50,6 +60,7 @@ impl Score {
     /// What was counted since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let mut score = *self;
+        score.counted = score.counted.saturating_sub(earlier.counted);
         score.n_bad = score.n_bad.saturating_sub(earlier.n_bad);
         for (time, earlier) in score.times.iter_mut().zip(&earlier.times) {
             *time = time.saturating_sub(*earlier);
