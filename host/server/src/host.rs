@@ -120,6 +120,7 @@ pub struct Builder {
     config: Config,
     data: Option<PathBuf>,
     plugins: Option<PathBuf>,
+    secrets_key: Option<PathBuf>,
     cache: Option<PathBuf>,
     compiler: Compiler,
     store: Option<Arc<dyn Store>>,
@@ -149,6 +150,15 @@ impl Builder {
     #[must_use]
     pub fn plugins(mut self, folder: impl Into<PathBuf>) -> Self {
         self.plugins = Some(folder.into());
+        self
+    }
+
+    /// The file with the keys that encrypt plugins' settings where they are kept; it is made when it is
+    /// missing. Without it `secrets.key` in the data directory, and without that a key that ends with the
+    /// host: a store that outlives it must not be used without one of the two.
+    #[must_use]
+    pub fn secrets_key(mut self, file: impl Into<PathBuf>) -> Self {
+        self.secrets_key = Some(file.into());
         self
     }
 
@@ -203,8 +213,18 @@ impl Builder {
     /// # Errors
     /// Why it cannot start.
     pub async fn build(self) -> Result<Host, Error> {
-        let Self { config, data, plugins, cache, compiler, store, authorizer, clock, interfaces } =
-            self;
+        let Self {
+            config,
+            data,
+            plugins,
+            secrets_key,
+            cache,
+            compiler,
+            store,
+            authorizer,
+            clock,
+            interfaces,
+        } = self;
         let cors = cors::Policy::new(&config.cors)?;
         identity::check(&config.auth)?;
         let (store, own_store) = match store {
@@ -220,7 +240,7 @@ impl Builder {
         let slow_call_ms = config.log.slow_call_ms;
         let options = Options {
             components: data.as_ref().map(|data| data.join("components")),
-            secrets_key: data.as_ref().map(|data| data.join(SECRETS_KEY)),
+            secrets_key: secrets_key.or_else(|| data.as_ref().map(|data| data.join(SECRETS_KEY))),
             cache: cache.or_else(|| data.map(|data| data.join("cache"))),
             upgrade: config.upgrade,
             compiler,
@@ -319,6 +339,7 @@ impl Host {
             config: Config::default(),
             data: None,
             plugins: None,
+            secrets_key: None,
             cache: None,
             compiler: Compiler::default(),
             store: None,

@@ -10,6 +10,7 @@ use caplet_server::{Config, Host};
 use caplet_store::sqlite::{self, Sqlite};
 use caplet_store::{Begin, Mode, Rows, Store, Value};
 use http::Method;
+use tempfile::TempDir;
 
 use crate::guests;
 use crate::request::{Caller, Request};
@@ -25,6 +26,7 @@ pub struct TestHost {
     host: Host,
     clock: Arc<FakeClock>,
     store: Sqlite,
+    keys: TempDir,
     setup: Setup,
 }
 
@@ -145,16 +147,22 @@ impl Builder {
     pub async fn try_start(self) -> Result<TestHost, LoadError> {
         let store = Sqlite::open(sqlite::Options::temporary()).expect("a temporary store opens");
         let clock = Arc::new(FakeClock::new(START_MS));
-        let host = start(&self.setup, &store, &clock).await?;
-        Ok(TestHost { host, clock, store, setup: self.setup })
+        let keys = tempfile::tempdir().expect("a temporary directory");
+        let host = start(&self.setup, (&store, &clock), &keys).await?;
+        Ok(TestHost { host, clock, store, keys, setup: self.setup })
     }
 }
 
-async fn start(setup: &Setup, store: &Sqlite, clock: &Arc<FakeClock>) -> Result<Host, LoadError> {
+async fn start(
+    setup: &Setup,
+    (store, clock): (&Sqlite, &Arc<FakeClock>),
+    keys: &TempDir,
+) -> Result<Host, LoadError> {
     let host = Host::builder()
         .config(setup.config.clone())
         .store(Arc::new(store.clone()))
         .clock(clock.clone())
+        .secrets_key(keys.path().join("secrets.key"))
         .cache(setup.cache.clone().unwrap_or_else(guests::cache))
         .compiler(setup.compiler.clone())
         .build()
@@ -231,7 +239,7 @@ impl TestHost {
     /// # Errors
     /// Why a plugin does not load.
     pub async fn restart(&mut self) -> Result<(), LoadError> {
-        self.host = start(&self.setup, &self.store, &self.clock).await?;
+        self.host = start(&self.setup, (&self.store, &self.clock), &self.keys).await?;
         Ok(())
     }
 
