@@ -29,6 +29,7 @@ macro_rules! languages {
 
 languages! {
     c_conforms "c";
+    go_conforms "go";
     python_conforms "python";
     typescript_conforms "typescript";
 }

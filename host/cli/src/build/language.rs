@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 
 use super::c::C;
+use super::go::Go;
 use super::project::Project;
 use super::python::Python;
 use super::rust::Rust;
@@ -22,6 +23,8 @@ pub enum Language {
     TypeScript,
     /// Python
     Python,
+    /// Go
+    Go,
     /// C and C++
     C,
 }
@@ -60,6 +63,7 @@ impl Language {
             Self::Rust => "rust",
             Self::TypeScript => "typescript",
             Self::Python => "python",
+            Self::Go => "go",
             Self::C => "c",
         }
     }
@@ -70,6 +74,7 @@ impl Language {
             Self::Rust => &Rust,
             Self::TypeScript => &TypeScript,
             Self::Python => &Python,
+            Self::Go => &Go,
             Self::C => &C,
         }
     }

@@ -3,12 +3,13 @@
 //! - `project`: what `plugin.toml` says.
 //! - `language`: the languages, and what each of them has to be able to do.
 //! - `tool`: the programs of other people: whether they are there, and running them.
-//! - `rust`, `typescript`, `python`, `c`: a module for each language.
+//! - `rust`, `typescript`, `python`, `go`, `c`: a module for each language.
 //! - `component`: making a component of a core module, for languages whose tools cannot.
 //! - `strip`, `report`: what is done with every component, and said of it.
 
 mod c;
 mod component;
+mod go;
 mod language;
 mod project;
 mod python;

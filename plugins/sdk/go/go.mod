@@ -1,0 +1,3 @@
+module caplet
+
+go 1.24
