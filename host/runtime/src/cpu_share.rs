@@ -179,15 +179,18 @@ impl Share {
         self.used.fetch_add(nanoseconds, Relaxed);
     }
 
-    /// Lets a call through.
+    /// Lets a call through. While the plugin is greedy it counts as one that waits until what is
+    /// returned is dropped, which is to be when it begins.
     ///
     /// # Errors
     /// [`Fault::CpuShare`] while the plugin is greedy and enough of its calls wait.
-    pub(crate) fn enter(&self) -> Result<(), Fault> {
-        if self.is_greedy() && self.n_waiting.load(Relaxed) >= self.n_waiting_max.load(Relaxed) {
-            return Err(Fault::CpuShare);
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<Option<Waiting>, Fault> {
+        if !self.is_greedy() {
+            return Ok(None);
         }
-        Ok(())
+        let waiting = Waiting::new(self.clone());
+        let n_waiting_max = self.n_waiting_max.load(Relaxed);
+        if waiting.n_before >= n_waiting_max { Err(Fault::CpuShare) } else { Ok(Some(waiting)) }
     }
 
     /// Whether a call has to take a turn before it begins.
@@ -197,7 +200,7 @@ impl Share {
 
     /// Waits for the plugin's turn.
     pub(crate) async fn turn(self: Arc<Self>) -> Turn {
-        let _waiting = Waiting::new(&self.n_waiting);
+        let _waiting = Waiting::new(self.clone());
         self.turns.clone().take(self.plugin.clone()).await
     }
 
@@ -210,18 +213,22 @@ impl Share {
 }
 
 /// A call that waits, until it is dropped.
-struct Waiting<'a>(&'a AtomicUsize);
+pub(crate) struct Waiting {
+    share: Arc<Share>,
+    /// How many waited already.
+    n_before: usize,
+}
 
-impl<'a> Waiting<'a> {
-    fn new(n_waiting: &'a AtomicUsize) -> Self {
-        n_waiting.fetch_add(1, Relaxed);
-        Self(n_waiting)
+impl Waiting {
+    fn new(share: Arc<Share>) -> Self {
+        let n_before = share.n_waiting.fetch_add(1, Relaxed);
+        Self { share, n_before }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        self.share.n_waiting.fetch_sub(1, Relaxed);
     }
 }
 
@@ -294,16 +301,21 @@ mod tests {
         let processors = Processors::new(2);
         let (flood, light) = (share(&processors, 100), share(&processors, 100));
         used(&processors, &[(&flood, 95), (&light, 2)], 10);
-        assert_eq!(flood.enter(), Ok(()));
+        assert!(flood.enter().is_ok());
         let n_turns = if HAS_PRIORITIES { 2 } else { 1 };
         let turn = |_| flood.clone().turn().now_or_never().expect("it is free");
         let held: Vec<Turn> = (0..n_turns).map(turn).collect();
         let mut second = flood.clone().turn().boxed();
         assert!((&mut second).now_or_never().is_none());
-        assert_eq!((flood.enter(), light.enter()), (Err(Fault::CpuShare), Ok(())));
+        assert_eq!(flood.enter().err(), Some(Fault::CpuShare));
+        assert!(light.enter().is_ok());
         drop(held);
         assert!(second.now_or_never().is_some());
-        assert_eq!(flood.enter(), Ok(()));
+        let waiting = flood.enter();
+        assert!(waiting.is_ok());
+        assert_eq!(flood.enter().err(), Some(Fault::CpuShare), "the call before has not begun");
+        drop(waiting);
+        assert!(flood.enter().is_ok());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tracing::{Instrument, Span};
 
 use crate::admission::{Admission, Permit};
+use crate::cpu_share::Waiting;
 use crate::description::Checked;
 use crate::detached::Detached;
 use crate::digest::Digest;
@@ -60,6 +61,14 @@ pub struct Generation {
     /// Invocations since the last one that was answered, of those that failed by the plugin's fault.
     pub(crate) n_failures_in_a_row: AtomicU32,
     pub(crate) scores: Scores,
+}
+
+/// The right to begin an invocation.
+struct Admitted {
+    probe: Option<Probe>,
+    permit: Permit,
+    /// It counts as one that waits until it begins.
+    waiting: Option<Waiting>,
 }
 
 impl Generation {
@@ -168,10 +177,11 @@ impl Generation {
     /// Runs one invocation, whatever is asked, in the way that [`Self::invoke`] describes.
     pub(crate) async fn perform<W: Work>(self: Arc<Self>, work: W) -> Result<W::Outcome, Fault> {
         let in_flight = self.in_flight.enter();
-        let (probe, permit) = self.admit().await?;
+        let Admitted { probe, permit, waiting } = self.admit().await?;
         let span = spans::invocation(&self.context, work.operation(&self), work.origin());
         let context = self.context.clone();
         let running = async move {
+            drop(waiting);
             let outcome = self.run(&work, permit).await;
             self.quarantine.settle(probe, outcome.as_ref().err());
             drop(in_flight);
@@ -186,12 +196,12 @@ impl Generation {
     }
 
     /// Waits for a turn, of those that may have one. Who is sent away is counted.
-    async fn admit(&self) -> Result<(Option<Probe>, Permit), Fault> {
+    async fn admit(&self) -> Result<Admitted, Fault> {
         let hit = |limit| move |_: &Fault| self.context.metrics.limit_hit(limit);
         let probe = self.quarantine.enter().inspect_err(hit("quarantine"))?;
-        self.context.share.enter().inspect_err(hit("cpu-share"))?;
+        let waiting = self.context.share.enter().inspect_err(hit("cpu-share"))?;
         let permit = self.admission.enter().await.inspect_err(hit("queue"))?;
-        Ok((probe, permit))
+        Ok(Admitted { probe, permit, waiting })
     }
 
     async fn run<W: Work>(&self, work: &W, permit: Permit) -> Result<W::Outcome, Fault> {

@@ -115,7 +115,7 @@ pub fn with_features_that_are_off() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("64-bit", memory(&[0x04, 1])),
         ("threads", memory(&[0x03, 1, 1])),
-        ("multiple memories", around(&[section(MEMORIES, &list(&[vec![0, 1], vec![0, 1]]))])),
+        ("memories count of 2", around(&[section(MEMORIES, &list(&[vec![0, 1], vec![0, 1]]))])),
         ("tail calls", body(&[0x12, 0])),
         (
             "exceptions",
