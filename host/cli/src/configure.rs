@@ -38,7 +38,7 @@ brings the settings of before back. What is set here lies over the configuration
 restart. Secrets are never shown.")]
     Settings(Options),
 
-    /// Show or change what a plugin may reach: its grants, and the origins that it may redirect to.
+    /// Show or change what a plugin may reach: its grants and its origins of redirects.
     #[command(after_help = "\
 Examples:
   caplet grants comments
