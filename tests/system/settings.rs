@@ -228,6 +228,12 @@ async fn the_admin_api_takes_merge_patches_and_refuses_at_once() {
     }
     let begun = send(patch, "?dry_run=true", json!({ "limit": 8 }).to_string()).await.unwrap();
     assert_eq!(begun.status(), 202);
+    // One change of a plugin at a time, also of those that change nothing.
+    let tried: Value = begun.json().await.unwrap();
+    let id = tried["id"].as_str().expect("an operation");
+    let ended = server.url(&format!("/admin/api/operations/{id}?wait_ms=20000&until=outcome"));
+    let ended = server.client().get(ended).bearer_auth(&token).send().await.unwrap();
+    assert_eq!(ended.status(), 200);
     let begun =
         send(put, "", json!({ "limit": 9, "token": SECRETS[1] }).to_string()).await.unwrap();
     assert_eq!(begun.status(), 202);
