@@ -1,5 +1,5 @@
 //! `cargo xtask fuzz`: searches for inputs that break the host, with `cargo fuzz`. What is tried is in
-//! `fuzz/`; the ordinary tests run the same with the seeds alone (`tests/fuzzing`).
+//! `tests/fuzz/`; the ordinary tests run the same with the seeds alone (`tests/fuzzing`).
 
 use crate::{
     command::{cargo, run as execute, succeeds},
@@ -79,7 +79,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         let mut command = cargo();
         // The guarded memory of the sanitizers finds nothing in Rust without unsafe code, and makes
         // everything slow.
-        command.current_dir(workspace.root().join("fuzz")).args(["fuzz", "run", "-s", "none"]);
+        command
+            .current_dir(workspace.root().join("tests/fuzz"))
+            .args(["fuzz", "run", "-s", "none"]);
         if target.needs_engine() {
             command.args(["--features", "engine"]);
         }
@@ -89,7 +91,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         // Components and statements have their own bounds of size; a single input has 25 s.
         command.args(["-timeout=25", "-rss_limit_mb=4096"]);
         execute(command.env("CAPLET_GUESTS", &guests)).with_context(|| {
-            format!("a finding: mend it, and keep its input in fuzz/seeds/{}", target.name())
+            format!("a finding: mend it, and keep its input in tests/fuzz/seeds/{}", target.name())
         })?;
     }
     Ok(())
@@ -99,7 +101,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
 fn seed(workspace: &Workspace, target: Target, guests: &Path, corpus: &Path) -> Result<()> {
     fs::create_dir_all(corpus).context("cannot make a corpus")?;
     let root = workspace.root().as_std_path();
-    let mut folders = vec![root.join("fuzz/seeds").join(target.name())];
+    let mut folders = vec![root.join("tests/fuzz/seeds").join(target.name())];
     match target {
         Target::Loader => folders.push(guests.to_owned()),
         Target::Gate => {
@@ -131,11 +133,11 @@ mod tests {
     #[test]
     fn every_target_has_seeds_and_is_one_of_the_fuzzers() {
         let root = Workspace::load().unwrap().root().to_owned();
-        let manifest = std::fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
+        let manifest = std::fs::read_to_string(root.join("tests/fuzz/Cargo.toml")).unwrap();
         let n_targets = manifest.matches("[[bin]]").count();
         assert_eq!(Target::value_variants().len(), n_targets);
         for target in Target::value_variants() {
-            assert!(root.join("fuzz/seeds").join(target.name()).is_dir(), "{target:?}");
+            assert!(root.join("tests/fuzz/seeds").join(target.name()).is_dir(), "{target:?}");
             let name = format!("name = \"{}\"\n", target.name());
             let (_, section) = manifest.split_once(&name).expect("the target has a program");
             let section = section.split("[[bin]]").next().unwrap();

@@ -1,25 +1,25 @@
-//! What is fuzzed (`fuzz/src`), run here with the seeds that a fuzzer begins with, with pieces of them and
+//! What is fuzzed (`tests/fuzz/src`), run here with the seeds that a fuzzer begins with, with pieces of them and
 //! with random bytes, the same ones each time: so that no target rots, and what a fuzzer once found stays
-//! found. How to search for more is in docs/fuzzing.md.
+//! found. How to search for more is in docs/proof.md.
 
-#[path = "../../fuzz/src/description.rs"]
+#[path = "../fuzz/src/description.rs"]
 mod description;
-#[path = "../../fuzz/src/gate.rs"]
+#[path = "../fuzz/src/gate.rs"]
 mod gate;
-#[path = "../../fuzz/src/imports.rs"]
+#[path = "../fuzz/src/imports.rs"]
 mod imports;
-#[path = "../../fuzz/src/loader.rs"]
+#[path = "../fuzz/src/loader.rs"]
 mod loader;
 mod mutate;
 #[path = "../../host/server/src/path.rs"]
 mod path;
-#[path = "../../fuzz/src/paths.rs"]
+#[path = "../fuzz/src/paths.rs"]
 mod paths;
 #[allow(dead_code, reason = "queries are decoded in the host only")]
 #[path = "../../host/server/src/percent.rs"]
 mod percent;
 mod seeds;
-#[path = "../../fuzz/src/tokens.rs"]
+#[path = "../fuzz/src/tokens.rs"]
 mod tokens;
 
 use mutate::each_input;

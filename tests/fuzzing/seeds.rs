@@ -1,4 +1,4 @@
-//! What a search begins with. The short ones stand in `fuzz/seeds`, a folder for each target, and so does
+//! What a search begins with. The short ones stand in `tests/fuzz/seeds`, a folder for each target, and so does
 //! what a fuzzer found; components are those of the guests that are small.
 
 use std::{fs, path::Path};
@@ -8,7 +8,7 @@ const GUEST_BYTES_MAX: u64 = 100 << 10;
 
 /// The seeds of a target.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
     let mut seeds = files(&folder, u64::MAX);
     if target == "loader" {
         let guest = caplet_tests::guest_path("trap");

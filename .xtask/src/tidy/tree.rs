@@ -13,7 +13,6 @@ const TOP_LEVEL: &[&str] = &[
     "README.md",
     "docs",
     "examples",
-    "fuzz",
     "host",
     "plugins",
     "registry",

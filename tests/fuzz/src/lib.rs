@@ -16,8 +16,8 @@ pub mod paths;
 pub mod tokens;
 
 // The host's own files, without the crate around them, which needs the engine.
-#[path = "../../host/server/src/path.rs"]
+#[path = "../../../host/server/src/path.rs"]
 mod path;
 #[allow(dead_code, reason = "queries are decoded in the host only")]
-#[path = "../../host/server/src/percent.rs"]
+#[path = "../../../host/server/src/percent.rs"]
 mod percent;
