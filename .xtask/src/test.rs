@@ -5,7 +5,7 @@
 
 use crate::{
     command::{cargo, run as execute},
-    guests, host_binary, outside, tidy, tools, wit,
+    guests, host_binary, outside, prove, tidy, tools, wit,
     workspace::{Origin, Workspace},
 };
 use anyhow::{Context, Result};
@@ -32,6 +32,9 @@ pub fn run(workspace: &Workspace, filters: &[String]) -> Result<()> {
     }
     let tools = outside_tools(workspace)?;
     step("tests", || nextest(workspace, filters, &tools))?;
+    if filters.is_empty() {
+        step("proof, in short", || prove::run(workspace, &prove::Options::short()))?;
+    }
     println!("All is well, after {}.", seconds(begin.elapsed()));
     Ok(())
 }

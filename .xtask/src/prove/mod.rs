@@ -66,12 +66,17 @@ pub struct Options {
     #[arg(long, value_name = "FILE", conflicts_with = "dev")]
     program: Option<PathBuf>,
     /// A few minutes, with the program as `cargo build` makes it: what must never happen fails, times
-    /// are only told, and what has tests of its own is left out.
+    /// are only told, and what has tests of its own is left out. It is a part of `cargo xtask test`.
     #[arg(long, conflicts_with = "minutes")]
     short: bool,
 }
 
 impl Options {
+    /// The short run.
+    pub fn short() -> Self {
+        Self { minutes: 0, only: Vec::new(), seed: 1, dev: true, program: None, short: true }
+    }
+
     fn is_development(&self) -> bool {
         self.dev || self.short
     }

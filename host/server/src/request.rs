@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -16,7 +16,7 @@ use crate::api::{self, Plan};
 use crate::content::RequestBody;
 use crate::correlation::Correlation;
 use crate::host::Shared;
-use crate::identity::Wait;
+use crate::identity::Patience;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
 use crate::{admin, answer, gateway, path, system, trace};
@@ -35,8 +35,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) span: &'a Span,
     /// Who is at the other end of the connection, where the host listens by itself.
     pub(crate) peer: Option<SocketAddr>,
-    /// Set when the caller's token names a key that its issuer is being asked for.
-    pub(crate) wait: OnceLock<Wait>,
+    /// For a token that names a key that its issuer is being asked for.
+    pub(crate) patience: Patience,
 }
 
 /// Serves one request. Never fails: what goes wrong is an answer, too.
@@ -60,8 +60,8 @@ where
     let began = Instant::now();
     let mut ids = Correlation::of(&parts.headers, host.clock.now_ms());
     let span = trace::request(&parts, &mut ids);
-    let wait = OnceLock::new();
-    let exchange = Exchange { host, parts: &parts, ids: &ids, span: &span, peer, wait };
+    let patience = Patience::default();
+    let exchange = Exchange { host, parts: &parts, ids: &ids, span: &span, peer, patience };
     let served = dispatch(&exchange, body).instrument(span.clone());
     let served = AssertUnwindSafe(served).catch_unwind().await;
     let (metrics, answered) = served.unwrap_or_else(|panic| {
@@ -94,8 +94,7 @@ where
     B: RequestBody,
 {
     let (mut metrics, mut plan) = make_plan(exchange);
-    if let (Err(_), Some(wait)) = (&plan, exchange.wait.get()) {
-        Box::pin(wait.over()).await;
+    while plan.is_err() && Box::pin(exchange.patience.waited()).await {
         (metrics, plan) = make_plan(exchange);
     }
     let answered = match plan {

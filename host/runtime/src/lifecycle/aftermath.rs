@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::change::{Change, ChangeKind};
+use super::judge::Judge;
 use super::operation::Operation;
 use super::schema::Schema;
 use super::scores::Score;
@@ -24,23 +25,6 @@ const PERIOD: Duration = Duration::from_millis(50);
 
 /// Who rolls back.
 const WATCH: &str = "watch";
-
-/// Invocations that went wrong before their share says anything.
-const BAD_MIN: u64 = 5;
-
-/// The share may be twice the old one's, and this much more.
-const BAD_SHARE_MORE: f64 = 0.05;
-
-/// Invocations of each generation before their times say anything.
-pub(super) const TIMED_MIN: u64 = 200;
-
-/// The time of 99 of 100 may be four times the old one's, and this much more.
-const P99_TIMES_MAX: u32 = 4;
-const P99_MORE: Duration = Duration::from_millis(100);
-
-/// A time is held against a generation that was counted so many times as long. Slow calls of one that
-/// served shortly had not ended when it was replaced, and its times would be those of its fast calls.
-const COUNTED_TIMES_MIN: u32 = 5;
 
 /// What goes on after a change.
 pub(super) struct Aftermath {
@@ -73,6 +57,7 @@ impl Aftermath {
             orders,
             options: runtime.inner.lifecycle.options.clone(),
             old,
+            judge: Judge::from(new.scores.read()),
             new: Some(new),
             schema,
             before,
@@ -92,6 +77,7 @@ impl Aftermath {
             orders,
             options: runtime.inner.lifecycle.options.clone(),
             old: Some(old),
+            judge: Judge::from(Score::default()),
             new: None,
             schema: None,
             before: None,
@@ -134,6 +120,7 @@ struct Follow {
     schema: Option<Schema>,
     /// What the old one had done when it was replaced.
     before: Option<Score>,
+    judge: Judge,
 }
 
 /// Why an aftermath does not come to its good end.
@@ -165,13 +152,12 @@ impl Follow {
     /// the data.
     async fn prove(&mut self) -> Result<(), End> {
         let began = Instant::now();
-        let start = self.new.as_ref().map(|new| new.scores.read()).unwrap_or_default();
-        let is_gone = self.drain(began, &start).await?;
+        let is_gone = self.drain(began).await?;
         let Some(schema) = self.schema.clone() else {
-            return self.watch(began, &start).await;
+            return self.watch(began).await;
         };
         if !is_gone {
-            self.watch(began, &start).await?;
+            self.watch(began).await?;
             return Err(End::Failed(Step::Drain.failed(
                 self.operation.progress().plugin.as_deref(),
                 vec!["its data keep their old shape until the next change or start".to_owned()],
@@ -182,10 +168,10 @@ impl Follow {
             let filling = schema.backfill(&operation);
             tokio::select! {
                 filled = filling => filled.map_err(End::Failed)?,
-                end = self.guard(&start) => return Err(end),
+                end = self.guard() => return Err(end),
             }
         }
-        self.watch(began, &start).await?;
+        self.watch(began).await?;
         if schema.contract(&operation).await.map_err(End::Failed)? {
             self.note_contract().await;
         }
@@ -193,11 +179,11 @@ impl Follow {
     }
 
     /// Waits until nobody uses the old generation any more. Returns whether it is gone.
-    async fn drain(&mut self, began: Instant, start: &Score) -> Result<bool, End> {
+    async fn drain(&mut self, began: Instant) -> Result<bool, End> {
         let Some(old) = self.old.take() else { return Ok(true) };
         self.operation.at(Step::Drain);
         while Arc::strong_count(&old) > 1 {
-            self.look(start)?;
+            self.look()?;
             if began.elapsed() >= self.options.drain_time_max() {
                 old.admission.close();
                 tracing::warn!(
@@ -213,34 +199,34 @@ impl Follow {
     }
 
     /// Watches the new generation until it has proved itself, or there is no time for that.
-    async fn watch(&mut self, began: Instant, start: &Score) -> Result<(), End> {
+    async fn watch(&mut self, began: Instant) -> Result<(), End> {
         let is_pending = self.schema.as_ref().is_some_and(Schema::is_pending);
         if self.before.is_none() && !is_pending {
             return Ok(());
         }
         self.operation.at(Step::Watch);
         while began.elapsed() < self.options.watch_time() && self.order() == Order::Watch {
-            self.look(start)?;
+            self.look()?;
             self.rest().await;
         }
-        self.look(start)
+        self.look()
     }
 
     /// Returns when the new generation does worse, or everything is to be left as it is.
-    async fn guard(&mut self, start: &Score) -> End {
+    async fn guard(&mut self) -> End {
         loop {
-            if let Err(end) = self.look(start) {
+            if let Err(end) = self.look() {
                 return end;
             }
             self.rest().await;
         }
     }
 
-    fn look(&self, start: &Score) -> Result<(), End> {
+    fn look(&mut self) -> Result<(), End> {
         if self.order() == Order::Abandon {
             return Err(End::Abandoned);
         }
-        self.verdict(start).map_or(Ok(()), |reason| Err(End::Worse(reason)))
+        self.verdict().map_or(Ok(()), |reason| Err(End::Worse(reason)))
     }
 
     fn order(&self) -> Order {
@@ -266,19 +252,19 @@ impl Follow {
     }
 
     /// Why the new generation does worse than the old one, if it does.
-    fn verdict(&self, start: &Score) -> Option<String> {
+    fn verdict(&mut self) -> Option<String> {
         let (new, before) = (self.new.as_ref()?, self.before.as_ref()?);
         if new.is_failing() {
             return Some("its last invocations all failed by its own fault".to_owned());
         }
-        let score = new.scores.read().since(start);
+        let score = new.scores.read();
         // In quarantine it is not called, so that no further invocation would tell more.
         if let Some(quarantined) = new.quarantined()
-            && score.bad_share() > before.bad_share()
+            && self.judge.watched(&score).bad_share() > before.bad_share()
         {
             return Some(format!("it is in quarantine: {}", quarantined.reason));
         }
-        verdict(&score, before)
+        self.judge.look(&score, before)
     }
 
     /// Brings the generation before back.
@@ -293,66 +279,5 @@ impl Follow {
         // The rollback abandons this aftermath and waits for its end, so it is not waited for here.
         Runtime { inner }.begin(Change::approved(kind, &by));
         format!("rolled back: {reason}")
-    }
-}
-
-/// Why `new` does worse than `before`, if it does.
-pub(super) fn verdict(new: &Score, before: &Score) -> Option<String> {
-    let (share, share_before) = (new.bad_share(), before.bad_share());
-    if new.n_bad() >= BAD_MIN && share > share_before * 2.0 + BAD_SHARE_MORE {
-        return Some(format!(
-            "{:.1} % of its invocations failed, {:.1} % before",
-            share * 100.0,
-            share_before * 100.0
-        ));
-    }
-    let (p99, p99_before) = (new.p99(), before.p99());
-    let is_timed = new.n() >= TIMED_MIN
-        && before.n() >= TIMED_MIN
-        && before.counted >= p99 * COUNTED_TIMES_MIN;
-    if is_timed && p99 > p99_before * P99_TIMES_MAX + P99_MORE {
-        return Some(format!("99 % of its invocations took up to {p99:?}, {p99_before:?} before"));
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::scores::Scores;
-    use super::*;
-
-    /// A score of one minute.
-    fn score(n_good: u64, n_bad: u64, ms: u64) -> Score {
-        let scores = Scores::default();
-        for n in 0..n_good + n_bad {
-            scores.count(n < n_bad, Duration::from_millis(ms));
-        }
-        let mut score = scores.read();
-        score.counted = Duration::from_secs(60);
-        score
-    }
-
-    #[test]
-    fn a_slow_call_is_not_held_against_a_version_that_served_shortly() {
-        let (new, mut before) = (score(300, 0, 2_000), score(300, 0, 1));
-        assert!(verdict(&new, &before).is_some());
-        before.counted = Duration::from_secs(2);
-        assert_eq!(verdict(&new, &before), None);
-    }
-
-    #[test]
-    fn judges_by_what_is_worse_than_before() {
-        for (new, before, is_worse) in [
-            (score(100, 0, 1), score(100, 0, 1), false),
-            (score(100, 4, 1), score(100, 0, 1), false),
-            (score(80, 20, 1), score(100, 0, 1), true),
-            (score(80, 20, 1), score(80, 20, 1), false),
-            (score(300, 0, 500), score(300, 0, 1), true),
-            (score(300, 0, 500), score(300, 0, 400), false),
-            (score(100, 0, 500), score(300, 0, 1), false),
-            (score(300, 0, 50), score(300, 0, 1), false),
-        ] {
-            assert_eq!(verdict(&new, &before).is_some(), is_worse, "{new:?} after {before:?}");
-        }
     }
 }

@@ -123,7 +123,7 @@ impl Runtime {
         (plugin, part, edit): (&str, Part, &Edit),
     ) -> Result<Outcome, LoadError> {
         operation.is_about(plugin);
-        let turn = self.inner.lifecycle.turn(plugin, operation)?;
+        let turn = self.inner.lifecycle.turn(plugin, operation).await?;
         let refused = |reason: &str| Step::Compare.failed(Some(plugin), vec![reason.to_owned()]);
         let record = self.inner.lifecycle.ledger.plugin(plugin).await;
         let record = record.map_err(not_recorded(plugin, Step::Compare))?;

@@ -12,7 +12,7 @@
 //! - `configure`: changes of what the operator has set, `layer`: what was set while the host ran,
 //!   `configured`: what differs between two of them.
 //! - `pipeline`: the way up to the swap; `schema`: the data on that way; `aftermath`: what follows;
-//!   `scores`: what it judges by.
+//!   `judge`: whether it does worse, by its `scores`.
 //! - `rollout`: a new version beside the one that serves, for the requests of a `stage`; `rollout_watch`:
 //!   when it is taken back.
 //! - `ledger`, `history`, `components`: what is remembered; `restore`: how a host starts from it;
@@ -27,6 +27,7 @@ mod configure;
 mod configured;
 mod difference;
 mod history;
+mod judge;
 pub(crate) mod layer;
 mod ledger;
 mod operation;
@@ -47,6 +48,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::Deserialize;
+use tokio::sync::watch;
 
 use aftermath::Aftermath;
 use components::Components;
@@ -109,9 +111,8 @@ pub(crate) struct Lifecycle {
 /// The life of one plugin.
 #[derive(Default)]
 struct Life {
-    /// Held while the plugin is changed; says by which operation.
-    turn: Arc<tokio::sync::Mutex<()>>,
-    holder: Mutex<String>,
+    /// The operation that changes the plugin.
+    changing: watch::Sender<Option<Arc<Operation>>>,
     /// What goes on after the last change.
     aftermath: Mutex<Option<Aftermath>>,
 }
@@ -119,7 +120,6 @@ struct Life {
 /// The right to change a plugin.
 struct Turn {
     life: Arc<Life>,
-    _turn: tokio::sync::OwnedMutexGuard<()>,
 }
 
 impl Lifecycle {
@@ -146,16 +146,40 @@ impl Lifecycle {
     /// The right to change `plugin`, for `operation`.
     ///
     /// # Errors
-    /// When another operation has it.
-    fn turn(&self, plugin: &str, operation: &Operation) -> Result<Turn, LoadError> {
+    /// When another operation has it. One whose outcome is known is about to give it back, and is
+    /// waited for: whoever has heard the outcome may begin the next change at once.
+    async fn turn(&self, plugin: &str, operation: &Arc<Operation>) -> Result<Turn, LoadError> {
         let life = self.lives.lock().entry(plugin.to_owned()).or_default().clone();
-        let turn = life.turn.clone().try_lock_owned().map_err(|_| {
-            let holder = life.holder.lock().clone();
-            let reason = format!("it is being changed ({holder}); try again when that has ended");
-            Step::Turn.failed(Some(plugin), vec![reason])
-        })?;
-        *life.holder.lock() = format!("{} {}", operation.change(), operation.id());
-        Ok(Turn { life, _turn: turn })
+        while let Err(other) = life.take(operation) {
+            if other.progress().outcome.is_none() {
+                let other = format!("{} {}", other.change(), other.id());
+                let reason =
+                    format!("it is being changed ({other}); try again when that has ended");
+                return Err(Step::Turn.failed(Some(plugin), vec![reason]));
+            }
+            // The sender is in `life`, so it outlives the wait.
+            let _ = life.changing.subscribe().wait_for(Option::is_none).await;
+        }
+        Ok(Turn { life })
+    }
+}
+
+impl Life {
+    /// Takes the turn for `operation`; fails with the one that has it.
+    fn take(&self, operation: &Arc<Operation>) -> Result<(), Arc<Operation>> {
+        let mut other = None;
+        self.changing.send_if_modified(|changing| {
+            other.clone_from(changing);
+            changing.get_or_insert_with(|| operation.clone());
+            other.is_none()
+        });
+        other.map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.life.changing.send_replace(None);
     }
 }
 

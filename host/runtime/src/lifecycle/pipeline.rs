@@ -85,7 +85,7 @@ impl Runtime {
     ) -> Result<Outcome, LoadError> {
         let mut prepared = self.prepare_for(operation, component.to_vec(), None).await?;
         let name = prepared.name().to_owned();
-        let turn = self.inner.lifecycle.turn(&name, operation)?;
+        let turn = self.inner.lifecycle.turn(&name, operation).await?;
         // Its settings may have been changed while it was compiled.
         if self.inner.layer_of(&name).await? != prepared.layer {
             prepared = self.prepare_for(operation, component.to_vec(), None).await?;
@@ -102,7 +102,7 @@ impl Runtime {
         plugin: &str,
     ) -> Result<Outcome, LoadError> {
         operation.is_about(plugin);
-        let turn = self.inner.lifecycle.turn(plugin, operation)?;
+        let turn = self.inner.lifecycle.turn(plugin, operation).await?;
         let history = self.known_history(plugin).await?;
         let waiting = history.iter().find(|generation| generation.state == State::Waiting);
         let waiting = waiting.ok_or_else(|| {
@@ -126,7 +126,7 @@ impl Runtime {
         (plugin, to): (&str, Option<u32>),
     ) -> Result<Outcome, LoadError> {
         operation.is_about(plugin);
-        let turn = self.inner.lifecycle.turn(plugin, operation)?;
+        let turn = self.inner.lifecycle.turn(plugin, operation).await?;
         self.refuse_during_rollout(plugin)?;
         let refused = |reason: String| Step::Compare.failed(Some(plugin), vec![reason]);
         let present = self.present(plugin).await?;
@@ -147,7 +147,7 @@ impl Runtime {
 
     async fn enable(&self, operation: &Arc<Operation>, plugin: &str) -> Result<Outcome, LoadError> {
         operation.is_about(plugin);
-        let turn = self.inner.lifecycle.turn(plugin, operation)?;
+        let turn = self.inner.lifecycle.turn(plugin, operation).await?;
         let present = self.present(plugin).await?;
         let refused = |reason: &str| Step::Compare.failed(Some(plugin), vec![reason.to_owned()]);
         match &present.record {
@@ -170,7 +170,7 @@ impl Runtime {
         state: Presence,
     ) -> Result<Outcome, LoadError> {
         operation.is_about(plugin);
-        let turn = self.inner.lifecycle.turn(plugin, operation)?;
+        let turn = self.inner.lifecycle.turn(plugin, operation).await?;
         if self.present(plugin).await?.record.is_none() {
             let reason = "it was never installed".to_owned();
             return Err(Step::Compare.failed(Some(plugin), vec![reason]));

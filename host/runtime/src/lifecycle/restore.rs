@@ -49,7 +49,7 @@ impl Runtime {
     async fn restore_one(&self, record: &PluginRecord) -> Result<(), LoadError> {
         let operation = self.inner.lifecycle.operations.begin("restore", START.to_owned());
         operation.is_about(&record.name);
-        let turn = self.inner.lifecycle.turn(&record.name, &operation)?;
+        let turn = self.inner.lifecycle.turn(&record.name, &operation).await?;
         let resumed = self.resume(&operation, record, &turn).await;
         self.inner.metrics.loaded(resumed.is_ok());
         if let Err(error) = &resumed {

@@ -178,7 +178,7 @@ impl Runtime {
         (plugin, order): (&str, &RolloutOrder),
     ) -> Result<Outcome, LoadError> {
         operation.is_about(plugin);
-        let turn = self.inner.lifecycle.turn(plugin, operation)?;
+        let turn = self.inner.lifecycle.turn(plugin, operation).await?;
         let refused = |reason: String| Step::Compare.failed(Some(plugin), vec![reason]);
         let rollout = self.table().rollout(plugin).cloned();
         let rollout =

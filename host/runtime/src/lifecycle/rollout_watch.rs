@@ -7,8 +7,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::aftermath::{TIMED_MIN, verdict};
 use super::change::{Change, ChangeKind};
+use super::judge::{Judge, TIMED_MIN};
 use super::operation::Operation;
 use super::rollout::{Rollout, RolloutOrder};
 use super::scores::Score;
@@ -31,6 +31,7 @@ pub(super) fn watch(runtime: &Runtime, operation: &Arc<Operation>, rollout: (Str
         operation: operation.clone(),
         plugin: rollout.0,
         number: rollout.1,
+        judge: Judge::from(Score::default()),
     };
     tokio::spawn(watch.run());
 }
@@ -40,10 +41,11 @@ struct Watch {
     operation: Arc<Operation>,
     plugin: String,
     number: u32,
+    judge: Judge,
 }
 
 impl Watch {
-    async fn run(self) {
+    async fn run(mut self) {
         let mut reason = None;
         while let Some(runtime) = self.runtime() {
             if !self.goes_on(&runtime) {
@@ -73,10 +75,10 @@ impl Watch {
     }
 
     /// Why the candidate does worse than what serves, if it does.
-    fn look(&self, runtime: &Runtime) -> Option<String> {
+    fn look(&mut self, runtime: &Runtime) -> Option<String> {
         let table = runtime.table();
         let (stable, rollout) = (table.get(&self.plugin)?, table.rollout(&self.plugin)?);
-        worse(rollout, stable)
+        worse(&mut self.judge, rollout, stable)
     }
 
     /// Returns whether it is taken back. Another change may be in the way for a moment.
@@ -101,22 +103,23 @@ impl Watch {
 
 /// Why a candidate does worse than the generation beside it, if it does. Copies are not held against it:
 /// nobody waits for them, and what they come to is reported.
-fn worse(rollout: &Rollout, stable: &Generation) -> Option<String> {
+fn worse(judge: &mut Judge, rollout: &Rollout, stable: &Generation) -> Option<String> {
+    let candidate = &rollout.candidate;
+    let score = candidate.scores.read();
     if rollout.stage.shadow {
+        *judge = Judge::from(score);
         return None;
     }
-    let candidate = &rollout.candidate;
     if candidate.is_failing() {
         return Some("its last invocations all failed by its own fault".to_owned());
     }
-    let score = candidate.scores.read();
     let beside = baseline(rollout, stable);
     if let Some(quarantined) = candidate.quarantined()
-        && score.bad_share() > beside.bad_share()
+        && judge.watched(&score).bad_share() > beside.bad_share()
     {
         return Some(format!("it is in quarantine: {}", quarantined.reason));
     }
-    verdict(&score, &beside)
+    judge.look(&score, &beside)
 }
 
 /// What the generation that serves did meanwhile; where that says too little, what it ever did.

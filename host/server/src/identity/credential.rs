@@ -25,8 +25,8 @@ enum Credential<'a> {
 
 /// The caller; none when the request brings nothing. A refusal says nothing of its reason.
 ///
-/// When an issuer has to be asked for a key, the problem is one to wait on: [`Exchange::wait`] is set,
-/// and once it is over the question is to be put again, once.
+/// When an issuer has to be asked for a key, the problem is one to wait on, by [`Exchange::patience`];
+/// after that the question is to be put again.
 pub(crate) fn authenticate(exchange: &Exchange<'_>) -> Result<Option<Arc<Identity>>, Problem> {
     // Whom the application around the host signed in. Extensions come from code in this process
     // alone, never from the wire.
@@ -55,13 +55,11 @@ pub(crate) fn authenticate(exchange: &Exchange<'_>) -> Result<Option<Arc<Identit
 pub(crate) async fn authenticate_patiently(
     exchange: &Exchange<'_>,
 ) -> Result<Option<Arc<Identity>>, Problem> {
-    let first = authenticate(exchange);
-    match exchange.wait.get() {
-        Some(wait) if first.is_err() => {
-            wait.over().await;
-            authenticate(exchange)
+    loop {
+        let answer = authenticate(exchange);
+        if answer.is_ok() || !exchange.patience.waited().await {
+            return answer;
         }
-        _ => first,
     }
 }
 
@@ -69,7 +67,7 @@ fn refuse(exchange: &Exchange<'_>, outcomes: &Outcomes, unknown: Unknown) -> Pro
     let has_keys = match unknown {
         Unknown::Refused(reason) => return refused(exchange, outcomes, &reason),
         Unknown::Waiting { wait, has_keys } => {
-            if exchange.wait.set(wait).is_ok() {
+            if exchange.patience.take(wait) {
                 return Problem::token_invalid();
             }
             has_keys

@@ -3,10 +3,11 @@
 //! there, and used for a bounded time while the issuer cannot be reached. All fetches are the task's,
 //! one after the other: however many tokens ask for a key, the issuer is asked once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -95,15 +96,48 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// Ready when there are other keys, or the fetch has ended, whatever it brought; at the latest after
-    /// [`WAIT_TIME_MAX`].
-    pub(crate) async fn over(&self) {
-        let mut progress = self.progress.clone();
-        let fetched = progress.wait_for(|progress| {
+    /// Ready when there are other keys, or the fetch has ended, whatever it brought; at the latest at
+    /// `deadline`.
+    async fn over(mut self, deadline: Instant) {
+        let fetched = self.progress.wait_for(|progress| {
             progress.n_fetches >= self.until_fetch || progress.version != self.version
         });
         // Both ends without a fetch, the time and a host that is gone, are the token's bad luck.
-        let _ = tokio::time::timeout(WAIT_TIME_MAX, fetched).await;
+        let _ = tokio::time::timeout_at(deadline, fetched).await;
+    }
+}
+
+/// How one request waits for the keys of its token: as often as there is something to wait for, and not
+/// longer than [`WAIT_TIME_MAX`] in all. Once is not enough, as a fetch may have begun before the key
+/// was published.
+#[derive(Default)]
+pub(crate) struct Patience {
+    deadline: OnceLock<Instant>,
+    wait: Mutex<Option<Wait>>,
+}
+
+impl Patience {
+    /// Takes what there is to wait for. Returns whether there is time for that.
+    pub(crate) fn take(&self, wait: Wait) -> bool {
+        let now = Instant::now();
+        let has_time = now < *self.deadline.get_or_init(|| now + WAIT_TIME_MAX);
+        if has_time {
+            *self.wait.lock() = Some(wait);
+        }
+        has_time
+    }
+
+    /// Waits for what was taken last. Returns whether there was anything, so that the question is to be
+    /// put again.
+    pub(crate) async fn waited(&self) -> bool {
+        let wait = self.wait.lock().take();
+        match (wait, self.deadline.get()) {
+            (Some(wait), Some(deadline)) => {
+                wait.over(*deadline).await;
+                true
+            }
+            _ => false,
+        }
     }
 }
 

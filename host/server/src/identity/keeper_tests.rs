@@ -83,8 +83,12 @@ fn version(keeper: &Keeper) -> Option<u64> {
 /// Asks for a key that is not there and waits.
 async fn ask(keeper: &Keeper) -> bool {
     let Some(wait) = keeper.ask(version(keeper)) else { return false };
-    wait.over().await;
+    over(wait).await;
     true
+}
+
+async fn over(wait: Wait) {
+    wait.over(Instant::now() + WAIT_TIME_MAX).await;
 }
 
 async fn started(issuer: &Arc<Issuer>) -> Keeper {
@@ -132,7 +136,7 @@ async fn keys_that_never_were_cost_the_issuer_one_question_in_a_while() {
     tokio::time::sleep(QUIET_TIME).await;
     let before = issuer.n_asked();
     let waits: Vec<_> = (0..1_000).map(|_| keeper.ask(version(&keeper)).unwrap()).collect();
-    futures::future::join_all(waits.iter().map(Wait::over)).await;
+    futures::future::join_all(waits.into_iter().map(over)).await;
     for _ in 0..1_000 {
         assert!(!ask(&keeper).await, "the issuer is left in peace");
     }
@@ -153,10 +157,28 @@ async fn a_fetch_that_began_before_the_rotation_is_not_the_last_word() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     issuer.publish(&["a", "b"]);
     let second = keeper.ask(version(&keeper)).unwrap();
-    first.over().await;
+    over(first).await;
     assert!(!has(&keeper, "b"));
-    second.over().await;
+    over(second).await;
     assert!(has(&keeper, "b"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_patient_until_its_key_is_there() {
+    let issuer = Issuer::with(&["a"]);
+    issuer.delays.lock().unwrap().push_back(Some(Duration::from_millis(500)));
+    let keeper = issuer.keeper();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The first fetch brings the keys of before this.
+    issuer.publish(&["a", "b"]);
+    let patience = Patience::default();
+    while !has(&keeper, "b") {
+        assert!(patience.take(keeper.ask(version(&keeper)).unwrap()));
+        assert!(patience.waited().await);
+    }
+    assert!(!patience.waited().await, "there is nothing to wait for");
+    tokio::time::sleep(WAIT_TIME_MAX).await;
+    assert!(!patience.take(keeper.ask(version(&keeper)).unwrap()), "there is no time left");
 }
 
 #[tokio::test(start_paused = true)]

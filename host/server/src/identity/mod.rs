@@ -35,7 +35,7 @@ pub(crate) use options::DEFAULT_TYPES;
 pub use options::{Issuer, Unfit};
 
 pub(crate) use issuer::Unknown;
-pub(crate) use keeper::Wait;
+pub(crate) use keeper::Patience;
 
 use self::claims::Claims;
 use self::issuer::{Issuer as Trusted, Now};
