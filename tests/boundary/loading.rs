@@ -83,7 +83,7 @@ async fn truncated_and_damaged_components_are_refused_and_harm_nothing() {
     for part in 1..12 {
         let mut damaged = whole.clone();
         damaged[whole.len() * part / 12] ^= 0x10;
-        let _ = runtime.prepare(damaged).await;
+        let _ = runtime.prepare(damaged, None).await;
     }
     let serving = runtime.table().get("counter-in-memory").unwrap().clone();
     assert!(Arc::ptr_eq(&serving, &generation));

@@ -18,3 +18,4 @@ mod sandbox;
 mod settings;
 mod subjects;
 mod transactions;
+mod wasi_http;

@@ -61,6 +61,12 @@ impl Setup {
         options.start().await.expect("the engine starts")
     }
 
+    /// A runtime without any plugin, and its clock.
+    pub async fn empty(self, plugin: &str) -> (Runtime, Arc<FakeClock>) {
+        let clock = Arc::new(FakeClock::new(START_MS));
+        (self.runtime_at(plugin, clock.clone()).await, clock)
+    }
+
     /// A runtime with the guest of that name, or why it does not load.
     pub async fn try_load(self, guest: &str) -> Result<Rig, LoadError> {
         let clock = Arc::new(FakeClock::new(START_MS));

@@ -265,7 +265,8 @@ async fn grants_that_reach_further_wait_until_they_are_agreed_to() {
 #[tokio::test]
 async fn an_upgrade_that_waits_outlives_a_change_of_settings() {
     let rig = Setup { upgrade: hasty(), ..Setup::default() }.load("upgrade-v1").await;
-    let waiting = ChangeKind::Install { component: bytes_of("upgrade-hiding"), file: None };
+    let waiting =
+        ChangeKind::Install { component: bytes_of("upgrade-hiding"), file: None, called: None };
     assert!(matches!(changed(&rig, waiting).await.unwrap(), Outcome::Waiting(_)));
     let limits = ChangeKind::Configure {
         plugin: "upgrade".to_owned(),
@@ -318,7 +319,7 @@ async fn what_was_set_is_there_after_a_restart_and_an_upgrade() {
     let expected = json!({ "greeting": "good day", "limit": 5, "token": 13, "spare": 0 });
     assert_eq!(told(&rig).await, expected);
     assert_eq!(rig.generation().limits().reuse_max, 3);
-    let again = ChangeKind::Install { component: bytes_of(GUEST), file: None };
+    let again = ChangeKind::Install { component: bytes_of(GUEST), file: None, called: None };
     assert!(matches!(changed(&rig, again).await.unwrap(), Outcome::Unchanged));
 }
 

@@ -42,6 +42,7 @@ walks! {
     authoring_runs "docs/authoring.md";
     cli_runs "docs/cli.md";
     comments_page_runs "docs/comments.md";
+    components_runs "docs/components.md";
     configuration_runs "docs/configuration.md";
     embedding_runs "docs/embedding.md";
     first_plugin_runs "docs/first-plugin.md";

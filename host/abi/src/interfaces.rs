@@ -21,6 +21,9 @@ pub struct Right {
     pub meaning: &'static str,
 }
 
+/// The right to send requests. It is asked for by standard interfaces only; the contract has none for it.
+pub const OUTBOUND_HTTP: &str = "outbound-http";
+
 /// All rights that this host knows, in the order they are shown.
 pub const RIGHTS: &[Right] = &[
     Right { name: "sql", meaning: "keep data in a database of its own" },
@@ -29,19 +32,56 @@ pub const RIGHTS: &[Right] = &[
     Right { name: "log", meaning: "write log lines" },
     Right { name: "clock", meaning: "read the time, to the millisecond" },
     Right { name: "random", meaning: "draw random numbers" },
+    Right {
+        name: OUTBOUND_HTTP,
+        meaning: "send HTTP requests to the origins that the operator lists for it",
+    },
 ];
+
+/// The standard interfaces that ask for a right of the contract by another name: what they begin with,
+/// and the right.
+const STANDARD: &[(&str, &str)] = &[
+    ("wasi:config/store@0.2.0-rc.1", "settings"),
+    ("wasi:http/client@0.3.", OUTBOUND_HTTP),
+    ("wasi:http/outgoing-handler@0.2.", OUTBOUND_HTTP),
+    ("wasi:keyvalue/atomics@0.2.0-draft", "sql"),
+    ("wasi:keyvalue/batch@0.2.0-draft", "sql"),
+    ("wasi:keyvalue/store@0.2.0-draft", "sql"),
+    ("wasi:logging/logging@0.1.0-draft", "log"),
+];
+
+/// What the exports of a component for any host of `wasi:http` begin with.
+pub const WASI_HTTP_HANDLERS: [&str; 2] =
+    ["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."];
+
+/// The right behind a standard import such as `wasi:keyvalue/store@0.2.0-draft`, for components that
+/// were made for other hosts; none for all other imports.
+#[must_use]
+pub fn standard_right(import: &str) -> Option<Right> {
+    let (_, name) = STANDARD.iter().find(|(prefix, _)| import.starts_with(prefix))?;
+    RIGHTS.iter().copied().find(|right| right.name == *name)
+}
 
 /// The right behind an import such as `caplet:plugin/sql@0.1.0`; none for another package, another
 /// version or an unknown interface.
 #[must_use]
 pub fn right(import: &str) -> Option<Right> {
     let name = import.strip_prefix("caplet:plugin/")?.strip_suffix("@0.1.0")?;
-    RIGHTS.iter().copied().find(|right| right.name == name)
+    RIGHTS.iter().copied().find(|right| right.name == name && name != OUTBOUND_HTTP)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::right;
+    use super::{right, standard_right};
+
+    #[test]
+    fn standard_interfaces_ask_for_the_rights_of_the_contract() {
+        let name = |import| standard_right(import).map(|right| right.name);
+        assert_eq!(name("wasi:keyvalue/store@0.2.0-draft"), Some("sql"));
+        assert_eq!(name("wasi:http/outgoing-handler@0.2.4"), Some("outbound-http"));
+        assert_eq!(name("wasi:http/client@0.3.0"), Some("outbound-http"));
+        assert_eq!(name("wasi:http/types@0.2.4"), None);
+    }
 
     #[test]
     fn knows_the_rights_of_this_version_only() {

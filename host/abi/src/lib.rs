@@ -5,12 +5,14 @@
 //!   implement and an `add_to_linker`.
 //! - [`exports`]: the interfaces a plugin exports, each found by itself, since a plugin exports only
 //!   what it does.
+//! - [`standard`]: the standard interfaces for components that were made for other hosts.
 //! - [`interfaces`]: what the interfaces of the contract are called and what importing one means.
 //!
 //! Linking, limits and the meaning of the functions are the runtime's.
 
 mod convert;
 pub mod interfaces;
+pub mod standard;
 
 mod bindings {
     wasmtime::component::bindgen!({

@@ -26,6 +26,9 @@ pub struct Install {
     /// The component
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
+    /// What a component of `wasi:http` is called [default: as its file]
+    #[arg(long, value_name = "PLUGIN")]
+    pub name: Option<String>,
     /// Agree to what grows the plugin's powers or breaks its callers
     #[arg(long)]
     pub approve: bool,
@@ -101,6 +104,7 @@ struct Component {
 #[derive(Serialize)]
 struct NewPlugin<'a> {
     component: &'a str,
+    name: &'a str,
     approve: bool,
     dry_run: bool,
     stage: Option<Stage<'a>>,
@@ -179,7 +183,8 @@ pub async fn install(options: &Install) -> Result<(), Failure> {
     let brought: Component = remote.bring("/components", "application/wasm", bytes).await?;
     let Install { approve, dry_run, .. } = *options;
     let stage = options.stage.stage();
-    let order = NewPlugin { component: &brought.digest, approve, dry_run, stage };
+    let name = options.name.clone().unwrap_or_else(|| dry::name_of(&options.file));
+    let order = NewPlugin { component: &brought.digest, name: &name, approve, dry_run, stage };
     let operation = remote.ask(Method::POST, "/plugins", Some(&order)).await?;
     follow(&remote, operation, options.wait).await
 }

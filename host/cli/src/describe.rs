@@ -23,7 +23,7 @@ pub async fn run(options: &Describe) -> Result<(), Failure> {
     let file = options.file.file.display();
     let runtime = dry::runtime(&settings).await?;
     let prepared = Progress::spinner(format!("compiling {file}"))
-        .during(runtime.prepare(bytes))
+        .during(runtime.prepare(bytes, Some(&dry::name_of(&options.file.file))))
         .await
         .map_err(|error| Failure::run_time(format!("{file}: {error}")))?;
     if options.json {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use caplet_runtime::{EngineOptions, Options, Runtime};
+use caplet_runtime::{EngineOptions, Options, Runtime, name_of_file};
 use caplet_store::sqlite::{self, Sqlite};
 
 use crate::compiler;
@@ -39,6 +39,11 @@ pub async fn runtime(settings: &Settings) -> Result<Runtime, Failure> {
         return Ok(runtime);
     }
     options(None).start().await.map_err(|reason| failed(reason.to_string()))
+}
+
+/// What a component that has no name of its own is called by its file.
+pub fn name_of(file: &Path) -> String {
+    name_of_file(&file.file_name().unwrap_or_default().to_string_lossy())
 }
 
 /// The bytes of a component.

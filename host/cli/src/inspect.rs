@@ -26,7 +26,7 @@ pub async fn run(options: &File) -> Result<(), Failure> {
     let looking = async {
         let inspection = runtime.inspect(bytes.clone()).await?;
         // Limits may be set for a plugin by its name, which is known only when it describes itself.
-        Ok((inspection, runtime.prepare(bytes).await))
+        Ok((inspection, runtime.prepare(bytes, Some(&dry::name_of(&options.file))).await))
     };
     let progress = Progress::spinner(format!("compiling {}", options.file.display()));
     let (inspection, prepared) = progress.during(looking).await.map_err(refused)?;

@@ -81,7 +81,10 @@ async fn row(
 ) -> [String; 5] {
     let file = file_name(path);
     let prepared = match dry::read(path) {
-        Ok(bytes) => runtime.prepare(bytes).await.map_err(|error| error.to_string()),
+        Ok(bytes) => runtime
+            .prepare(bytes, Some(&dry::name_of(path)))
+            .await
+            .map_err(|error| error.to_string()),
         Err(_) => Err("it cannot be read".to_owned()),
     };
     let prepared = match prepared {

@@ -28,7 +28,7 @@ pub async fn rehearse(settings: &Settings) -> Result<(), Failure> {
         .map_err(|error| cannot_start(&error))?;
     for file in list::files(&settings.plugins).unwrap_or_default() {
         let prepared = match dry::read(&file) {
-            Ok(bytes) => host.runtime().prepare(bytes).await.map(drop),
+            Ok(bytes) => host.runtime().prepare(bytes, Some(&dry::name_of(&file))).await.map(drop),
             // It is gone again.
             Err(_) => Ok(()),
         };

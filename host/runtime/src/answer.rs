@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use caplet_abi::Response;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::fault::Fault;
 use crate::invocation::Answer;
@@ -70,8 +70,33 @@ pub(crate) fn check(
         return Err(Fault::Answer(format!("status {status} has no body")));
     }
     let headers = checked_headers(headers, limits)?;
-    check_redirect(status, &headers, redirects)?;
+    check_redirect(status, headers.iter().map(|(name, value)| (name, value)), redirects)?;
     Ok(Answer { status, headers, body: Bytes::from(body), replayed: false })
+}
+
+/// The headers of an answer that streams, without what is the host's to set.
+///
+/// # Errors
+/// [`Fault::Answer`] with what is wrong.
+pub(crate) fn checked_head(
+    (status, headers): (StatusCode, HeaderMap),
+    limits: &Limits,
+    redirects: &Redirects,
+) -> Result<HeaderMap, Fault> {
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers.len() > limits.response_headers_max || bytes > limits.response_header_bytes_max {
+        let n = headers.len();
+        return Err(Fault::Answer(format!("{n} headers with {bytes} bytes are too many")));
+    }
+    check_redirect(status, headers.iter(), redirects)?;
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in &headers {
+        let is_framing = FRAMING.contains(&name.as_str()) && name != http::header::CONTENT_LENGTH;
+        if !is_framing && !HOSTS.contains(&name.as_str()) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    Ok(kept)
 }
 
 /// An answer that is an error is written for people and logs, and often from what went wrong.
@@ -92,15 +117,15 @@ pub(crate) fn without_secrets(mut answer: Answer, redaction: &Redaction) -> Answ
 }
 
 /// Only what a browser follows by itself: another answer may name whatever it made.
-fn check_redirect(
+fn check_redirect<'a>(
     status: StatusCode,
-    headers: &[(HeaderName, HeaderValue)],
+    headers: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>,
     redirects: &Redirects,
 ) -> Result<(), Fault> {
     if !status.is_redirection() {
         return Ok(());
     }
-    let locations = headers.iter().filter(|(name, _)| name == http::header::LOCATION);
+    let locations = headers.filter(|(name, _)| *name == http::header::LOCATION);
     for (_, value) in locations {
         let location = String::from_utf8_lossy(value.as_bytes());
         if !redirects.allow(&location) {

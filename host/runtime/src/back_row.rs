@@ -6,7 +6,6 @@
 //! systems these are threads like all others, and [`crate::turns`] leave a processor free.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -23,13 +22,11 @@ const NICENESS: libc::c_int = 10;
 pub(crate) struct BackRow {
     /// None while it is dropped.
     threads: Option<Runtime>,
-    /// Ticks since the host was started.
-    ticks: Arc<AtomicU64>,
 }
 
 impl BackRow {
-    /// Starts as many threads as there are processors. `ticks` is counted up at each tick.
-    pub(crate) fn start(ticks: Arc<AtomicU64>) -> std::io::Result<Arc<Self>> {
+    /// Starts as many threads as there are processors.
+    pub(crate) fn start() -> std::io::Result<Arc<Self>> {
         let n_processors = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = Builder::new_multi_thread()
             .worker_threads(n_processors)
@@ -37,7 +34,7 @@ impl BackRow {
             .on_thread_start(give_way)
             .enable_all()
             .build()?;
-        Ok(Arc::new(Self { threads: Some(threads), ticks }))
+        Ok(Arc::new(Self { threads: Some(threads) }))
     }
 
     /// Runs a call to its end, and outlives it.
@@ -52,11 +49,6 @@ impl BackRow {
             drop(self);
             outcome
         })
-    }
-
-    /// How many ticks there were since the host was started.
-    pub(crate) fn n_ticks(&self) -> u64 {
-        self.ticks.load(Relaxed)
     }
 }
 
@@ -89,7 +81,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_outlives_whoever_has_its_threads() {
-        let back_row = BackRow::start(Arc::default()).unwrap();
+        let back_row = BackRow::start().unwrap();
         let (go, gone) = tokio::sync::oneshot::channel::<()>();
         let running = back_row.run(async move {
             gone.await.unwrap();

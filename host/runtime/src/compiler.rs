@@ -25,7 +25,7 @@ mod worker;
 pub use worker::compile_worker;
 
 use crate::digest::Digest;
-use crate::engine::compatibility;
+use crate::engine::{World, compatibility};
 use crate::limits::Limits;
 use crate::runtime::Inner;
 use worker::Order;
@@ -84,44 +84,49 @@ pub(crate) struct NotCompiled {
     pub(crate) limit: Option<&'static str>,
 }
 
+/// A component that is compiled for the engine of its world.
+pub(crate) struct Compiled {
+    pub(crate) digest: Digest,
+    pub(crate) world: World,
+    pub(crate) component: Component,
+}
+
 /// Compiles a component, or takes its code from the cache.
-pub(crate) async fn compile(
-    inner: &Arc<Inner>,
-    bytes: Vec<u8>,
-) -> Result<(Digest, Component), NotCompiled> {
+pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Compiled, NotCompiled> {
     let bytes = Arc::new(bytes);
     let kept = off_the_threads(inner, &bytes, |inner, bytes| {
-        let digest = Digest::of(bytes);
-        let kept = inner.cache.as_ref().and_then(|cache| cache.get(&inner.engine, &digest));
-        Ok((digest, kept))
+        let (digest, world) = (Digest::of(bytes), World::of(bytes));
+        let engine = inner.engine_of(world)?;
+        let kept = inner.cache.as_ref().and_then(|cache| cache.get(&engine, &digest));
+        Ok((digest, world, engine, kept))
     });
-    let (digest, kept) = kept.await?;
+    let (digest, world, engine, kept) = kept.await?;
     if let Some(component) = kept {
-        return Ok((digest, component));
+        return Ok(Compiled { digest, world, component });
     }
     let code = match &inner.compiler {
         Compiler::InProcess => None,
         Compiler::Process { program, arguments } => {
             let command = command(program, arguments);
-            let (engine, limits) = (&inner.engine, &inner.limits);
-            Some(inner.compiling.compile(command, engine, limits, &bytes).await?)
+            let limits = &inner.limits;
+            Some(inner.compiling.compile(command, &engine, limits, &bytes).await?)
         }
     };
     let component = off_the_threads(inner, &bytes, move |inner, bytes| {
         let (component, code) = match code {
-            Some(code) => (made_by_worker(&inner.engine, &code)?, code),
+            Some(code) => (made_by_worker(&engine, &code)?, code),
             None => {
-                let component = Component::from_binary(&inner.engine, bytes)?;
+                let component = Component::from_binary(&engine, bytes)?;
                 let code = component.serialize()?;
                 (component, code)
             }
         };
         if let Some(cache) = &inner.cache {
-            cache.keep(&inner.engine, &digest, &code);
+            cache.keep(&engine, &digest, &code);
         }
         Ok(component)
     });
-    Ok((digest, component.await?))
+    Ok(Compiled { digest, world, component: component.await? })
 }
 
 /// Does what takes long on a thread where nobody waits for it.

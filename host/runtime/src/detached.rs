@@ -1,7 +1,7 @@
 //! Where a call runs, from its beginning to its end.
 //!
 //! It begins in the task of whoever makes it, which costs nothing. It moves to the [`BackRow`], once and as
-//! a whole, when it was still running at a tick, or at once when its plugin is greedy.
+//! a whole, when it has held its thread for [`HELD_MAX`] at a tick, or at once when its plugin is greedy.
 //!
 //! It runs to its end even when whoever waited for it goes away: the future of a running guest call must
 //! not be dropped, because the engine would have to unwind a guest stack from outside. When the caller
@@ -11,10 +11,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
 use crate::back_row::BackRow;
+
+/// How long a call may hold its thread before it has to give way. Shorter ones are over by the time that
+/// they would have moved.
+const HELD_MAX: Duration = Duration::from_millis(1);
 
 type Running<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -60,10 +65,10 @@ impl<T: Send + 'static> Future for Detached<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        if let Place::Here(running, back_row) = &mut self.place {
-            let n_ticks = back_row.n_ticks();
+        if let Place::Here(running, _) = &mut self.place {
+            let began = Instant::now();
             let poll = running.as_mut().poll(context);
-            if poll.is_pending() && back_row.n_ticks() == n_ticks {
+            if poll.is_pending() && began.elapsed() < HELD_MAX {
                 return Poll::Pending;
             }
             if let Poll::Ready(outcome) = poll {
@@ -97,13 +102,11 @@ impl<T: Send + 'static> Drop for Detached<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
     use super::*;
 
     #[tokio::test]
     async fn goes_on_when_the_caller_goes() {
-        let back_row = BackRow::start(Arc::default()).unwrap();
+        let back_row = BackRow::start().unwrap();
         for make in [Detached::here, Detached::back] {
             let (go, gone) = tokio::sync::oneshot::channel::<()>();
             let (done, finished) = tokio::sync::oneshot::channel();
@@ -124,16 +127,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn moves_back_when_it_was_still_running_at_a_tick() {
-        let ticks: Arc<AtomicU64> = Arc::default();
-        let back_row = BackRow::start(ticks.clone()).unwrap();
+    async fn moves_back_when_it_has_held_its_thread() {
+        let back_row = BackRow::start().unwrap();
         let short = async {
             tokio::task::yield_now().await;
             thread()
         };
         assert_eq!(Detached::here(short, back_row.clone()).await, thread());
-        let long = async move {
-            ticks.fetch_add(1, Relaxed);
+        let long = async {
+            let began = Instant::now();
+            while began.elapsed() < HELD_MAX {
+                std::hint::spin_loop();
+            }
             tokio::task::yield_now().await;
             thread()
         };
@@ -144,7 +149,7 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "its own reasons")]
     async fn a_panic_comes_through() {
-        let back_row = BackRow::start(Arc::default()).unwrap();
+        let back_row = BackRow::start().unwrap();
         Detached::back(async { panic!("its own reasons") }, back_row).await
     }
 }

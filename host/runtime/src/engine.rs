@@ -1,15 +1,16 @@
-//! The engine of native plugins: one compiler and pooling configuration, and the tick that ends what
-//! runs too long. A second engine, for `wasi:http` components, will stand beside it with a store type
-//! of its own; nothing here is shared with it but [`crate::limits`].
+//! The engines: one compiler and pooling configuration each for plugins of the contract and for
+//! components of `wasi:http`, and the tick that ends what runs too long. What differs is that those of
+//! `wasi:http` may have asynchronous functions, which plugins do without.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use caplet_abi::interfaces::WASI_HTTP_HANDLERS;
+use wasmparser::{Parser, Payload};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
-/// How often running guests are asked whether they have used up their time.
-pub(crate) const TICK: Duration = Duration::from_millis(10);
+/// How often running guests are asked whether they have used up their time. A short call that finds all
+/// threads taken waits no longer than this.
+pub(crate) const TICK: Duration = Duration::from_millis(2);
 
 /// How large the pool of instances is, for the whole host. Fixed for the life of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
@@ -36,17 +37,50 @@ const CORE_INSTANCES_MAX: u32 = 16;
 const MEMORIES_MAX: u32 = 4;
 const TABLES_MAX: u32 = 8;
 
-/// Makes the engine and starts its tick, which stops when the engine is gone and is counted in `ticks`.
-pub(crate) fn start(
-    options: &EngineOptions,
-    ticks: Arc<AtomicU64>,
-) -> Result<Engine, wasmtime::Error> {
-    let engine = Engine::new(&config(options))?;
+/// What an engine's components are made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum World {
+    /// The host's own contract.
+    Plugin,
+    /// Any host of `wasi:http`.
+    WasiHttp,
+}
+
+impl World {
+    /// The world of a component, by what it exports. One that exports neither is held against the
+    /// contract, which tells what it lacks.
+    pub(crate) fn of(component: &[u8]) -> Self {
+        let names = exports(component);
+        let is_plugin = names.iter().any(|name| name.starts_with("caplet:plugin/"));
+        let is_handler = |name: &&str| WASI_HTTP_HANDLERS.iter().any(|it| name.starts_with(it));
+        if !is_plugin && names.iter().any(is_handler) { Self::WasiHttp } else { Self::Plugin }
+    }
+}
+
+/// The names of what a component exports; none of what cannot be read.
+fn exports(component: &[u8]) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload {
+            Ok(Payload::ComponentExportSection(section)) if depth == 0 => {
+                names.extend(section.into_iter().flatten().map(|export| export.name.name));
+            }
+            Ok(Payload::ModuleSection { .. } | Payload::ComponentSection { .. }) => depth += 1,
+            Ok(Payload::End(_)) => depth = depth.saturating_sub(1),
+            Ok(_) => {}
+            Err(_) => return Vec::new(),
+        }
+    }
+    names
+}
+
+/// Makes an engine and starts its tick, which stops when the engine is gone.
+pub(crate) fn start(world: World, options: &EngineOptions) -> Result<Engine, wasmtime::Error> {
+    let engine = Engine::new(&config(world, options))?;
     let weak = engine.weak();
     std::thread::Builder::new().name("caplet-tick".into()).spawn(move || {
         while let Some(engine) = weak.upgrade() {
-            // Counted first: a guest that the tick stops must see that there was one.
-            ticks.fetch_add(1, Relaxed);
             engine.increment_epoch();
             drop(engine);
             std::thread::sleep(TICK);
@@ -56,23 +90,23 @@ pub(crate) fn start(
 }
 
 /// An engine that compiles for the others and runs nothing: without their pool.
-pub(crate) fn compiling() -> Result<Engine, wasmtime::Error> {
-    Engine::new(&code())
+pub(crate) fn compiling(world: World) -> Result<Engine, wasmtime::Error> {
+    Engine::new(&code(world))
 }
 
-fn config(options: &EngineOptions) -> Config {
-    let mut config = code();
+fn config(world: World, options: &EngineOptions) -> Config {
+    let mut config = code(world);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options)));
     config
 }
 
 /// All that decides what code is made.
-fn code() -> Config {
+fn code(world: World) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         .cranelift_opt_level(OptLevel::Speed)
-        .concurrency_support(false)
+        .concurrency_support(world == World::WasiHttp)
         .wasm_threads(false)
         .wasm_memory64(false)
         // Components that are made of several, as those of JavaScript are, copy between memories.
@@ -123,7 +157,40 @@ mod tests {
 
     #[test]
     fn code_that_is_compiled_apart_fits() {
-        let serving = Engine::new(&config(&EngineOptions::default())).unwrap();
-        assert_eq!(compatibility(&compiling().unwrap()), compatibility(&serving));
+        for world in [World::Plugin, World::WasiHttp] {
+            let serving = Engine::new(&config(world, &EngineOptions::default())).unwrap();
+            assert_eq!(compatibility(&compiling(world).unwrap()), compatibility(&serving));
+        }
+    }
+
+    #[test]
+    fn a_component_is_sorted_by_what_it_exports() {
+        for (exports, world) in [
+            (&["wasi:http/incoming-handler@0.2.3"][..], World::WasiHttp),
+            (&["wasi:cli/run@0.2.0", "wasi:http/handler@0.3.0"], World::WasiHttp),
+            (&["caplet:plugin/guest@0.1.0"], World::Plugin),
+            (&["wasi:http/handler@0.3.0", "caplet:plugin/guest@0.1.0"], World::Plugin),
+            (&["wasi:http/types@0.2.3"], World::Plugin),
+            (&[], World::Plugin),
+        ] {
+            assert_eq!(World::of(&exporting(exports)), world, "{exports:?}");
+        }
+        assert_eq!(World::of(b"\0asm"), World::Plugin);
+    }
+
+    /// A component that exports empty interfaces.
+    fn exporting(names: &[&str]) -> Vec<u8> {
+        use wasm_encoder::{
+            Component, ComponentExportKind, ComponentExportSection, ComponentInstanceSection,
+        };
+        let mut instances = ComponentInstanceSection::new();
+        let mut exports = ComponentExportSection::new();
+        instances.export_items(std::iter::empty::<(&str, ComponentExportKind, u32)>());
+        for name in names {
+            exports.export(*name, ComponentExportKind::Instance, 0, None);
+        }
+        let mut component = Component::new();
+        component.section(&instances).section(&exports);
+        component.finish()
     }
 }

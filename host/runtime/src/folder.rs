@@ -20,6 +20,7 @@ use crate::lifecycle::{
 };
 use crate::load::{LoadError, Step};
 use crate::runtime::Runtime;
+use crate::wasi_http::name_of_file;
 
 /// Who changes plugins when their files change.
 const FOLDER: &str = "folder";
@@ -330,7 +331,8 @@ impl Look {
         if let Some(plugin) = known.filter(|it| is_same(it) && is_as_wanted(it)) {
             return Ok(plugin.name);
         }
-        let kind = ChangeKind::Install { component, file: Some(FileSource { file }) };
+        let called = Some(name_of_file(&file));
+        let kind = ChangeKind::Install { component, file: Some(FileSource { file }), called };
         let change =
             Change { kind, by: FOLDER.to_owned(), approved: false, dry_run: false, stage: None };
         let operation = runtime.begin(change);

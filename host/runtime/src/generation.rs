@@ -20,18 +20,19 @@ use crate::fault::Fault;
 use crate::guest::Context;
 use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
-use crate::instance::{Instance, Template, WarmInstances, asks_for_retry};
+use crate::instance::{Instance, WarmInstances, asks_for_retry};
 use crate::invocation::{Answer, Call, Invocation};
 use crate::lifecycle::layer::Layer;
 use crate::lifecycle::scores::Scores;
 use crate::limits::Limits;
-use crate::load::{LoadError, Step};
+use crate::load::{LoadError, Program, Step};
 use crate::options::PluginOptions;
 use crate::quarantine::{Probe, Quarantine, Quarantined};
 use crate::request::Routed;
 use crate::routes::{RouteId, RouteMatch};
 use crate::subject_data::Holding;
 use crate::usage::Usage;
+use crate::wasi_http::HttpInstance;
 use crate::work::Work;
 use crate::{slow_call, spans, transaction};
 
@@ -53,8 +54,10 @@ pub struct Generation {
     /// The part of it that was set while the host ran.
     pub(crate) layer: Layer,
     pub(crate) context: Arc<Context>,
-    pub(crate) template: Template,
-    pub(crate) instances: WarmInstances,
+    pub(crate) program: Program,
+    pub(crate) instances: WarmInstances<Instance>,
+    /// Those of a component of `wasi:http`.
+    pub(crate) http_instances: WarmInstances<HttpInstance>,
     pub(crate) admission: Admission,
     pub(crate) in_flight: InFlight,
     pub(crate) quarantine: Arc<Quarantine>,
@@ -64,11 +67,11 @@ pub struct Generation {
 }
 
 /// The right to begin an invocation.
-struct Admitted {
-    probe: Option<Probe>,
-    permit: Permit,
+pub(crate) struct Admitted {
+    pub(crate) probe: Option<Probe>,
+    pub(crate) permit: Permit,
     /// It counts as one that waits until it begins.
-    waiting: Option<Waiting>,
+    pub(crate) waiting: Option<Waiting>,
 }
 
 impl Generation {
@@ -196,7 +199,7 @@ impl Generation {
     }
 
     /// Waits for a turn, of those that may have one. Who is sent away is counted.
-    async fn admit(&self) -> Result<Admitted, Fault> {
+    pub(crate) async fn admit(&self) -> Result<Admitted, Fault> {
         let hit = |limit| move |_: &Fault| self.context.metrics.limit_hit(limit);
         let probe = self.quarantine.enter().inspect_err(hit("quarantine"))?;
         let waiting = self.context.share.enter().inspect_err(hit("cpu-share"))?;
@@ -287,8 +290,12 @@ impl Generation {
     /// Why the plugin does not start. That the host has no instances left is no reason.
     pub(crate) async fn warm(&self, n_instances: usize) -> Result<(), LoadError> {
         for _ in 0..n_instances {
-            match self.start().await {
-                Ok(instance) => self.instances.put_back(instance),
+            let started = match &self.program {
+                Program::Plugin(_) => self.start().await.map(|it| self.instances.put_back(it)),
+                Program::WasiHttp(program) => self.warm_http(program).await,
+            };
+            match started {
+                Ok(()) => {}
                 Err(Fault::Busy(_)) => break,
                 Err(fault) => {
                     let reason = format!("the plugin {fault}");
@@ -300,15 +307,37 @@ impl Generation {
     }
 
     async fn start(&self) -> Result<Instance, Fault> {
-        let limits = self.limits();
-        let cpu_budget = Duration::from_millis(limits.cpu_ms_max);
-        let start = Invocation::describing(limits.wall_time(), cpu_budget);
-        let started = Instance::start(&self.template, self.context.clone(), start).await;
+        let template = self.program.plugin().ok_or(Fault::Missing("guest"))?;
+        let started = Instance::start(template, self.context.clone(), self.starting()).await;
         started.map_err(|fault| self.without_secrets(fault))
     }
 
+    /// What an instance is started with, before it serves anybody.
+    pub(crate) fn starting(&self) -> Invocation {
+        let limits = self.limits();
+        Invocation::describing(limits.wall_time(), Duration::from_millis(limits.cpu_ms_max))
+    }
+
+    /// How many instances wait for work.
+    pub(crate) fn n_idle(&self) -> usize {
+        self.instances.n_idle() + self.http_instances.n_idle()
+    }
+
+    /// Drops instances that nobody used for their time.
+    pub(crate) fn trim_idle(&self) {
+        let idle_time_max = Duration::from_millis(self.limits().idle_ms_max);
+        self.instances.trim(idle_time_max);
+        self.http_instances.trim(idle_time_max);
+    }
+
+    /// Whether it is a component of `wasi:http`, which is called by [`Self::forward`].
+    #[must_use]
+    pub fn is_wasi_http(&self) -> bool {
+        matches!(self.program, Program::WasiHttp(_))
+    }
+
     /// A fault whose texts may be a guest's.
-    fn without_secrets(&self, fault: Fault) -> Fault {
+    pub(crate) fn without_secrets(&self, fault: Fault) -> Fault {
         fault.with_texts(|text| self.context.redaction.text(text).into_owned())
     }
 
@@ -371,7 +400,7 @@ impl Generation {
     }
 
     /// What load, storage or the caller did wrong says nothing about the plugin.
-    fn watch_health<T>(&self, outcome: &Result<T, Fault>) {
+    pub(crate) fn watch_health<T>(&self, outcome: &Result<T, Fault>) {
         match outcome {
             // Written to only when it changes: a cache line that all threads read stays shared.
             Ok(_) if self.n_failures_in_a_row.load(Ordering::Relaxed) != 0 => {

@@ -25,6 +25,7 @@ use crate::redirect::Redirects;
 use crate::rights::Revoked;
 use crate::settings::Settings;
 use crate::wasi;
+use crate::wasi_http::Outbound;
 
 /// The functions that a copy of a request is served: they leave nothing behind. What is not listed here,
 /// such as every function of the application, is refused to it.
@@ -36,6 +37,7 @@ pub(crate) struct Context {
     pub(crate) limits: Limits,
     pub(crate) settings: Settings,
     pub(crate) redirects: Redirects,
+    pub(crate) outbound: Outbound,
     pub(crate) database: Option<Arc<dyn Database>>,
     /// Under which its statements are recorded, for the next version to be held against.
     pub(crate) statements: Option<Tag>,
@@ -92,33 +94,45 @@ impl Guest {
         context: Arc<Context>,
         invocation: Invocation,
     ) -> Store<Self> {
+        let guest = Self::new(context, invocation);
+        Self::store_of(engine, guest, |guest| guest)
+    }
+
+    /// A store for one instance, with every limit set, whose data hold a guest somewhere.
+    pub(crate) fn store_of<T: Send + 'static>(
+        engine: &Engine,
+        data: T,
+        guest: fn(&mut T) -> &mut Self,
+    ) -> Store<T> {
+        let mut store = Store::new(engine, data);
+        let limits = &guest(store.data_mut()).context.limits;
+        let (host_call_bytes_max, handles_max) = (limits.host_call_bytes_max, limits.handles_max);
+        store.limiter(move |data| &mut guest(data).limiter);
+        store.set_hostcall_fuel(host_call_bytes_max);
+        store.set_max_component_handles(handles_max);
+        store.epoch_deadline_callback(move |mut context| guest(context.data_mut()).tick());
+        store
+    }
+
+    pub(crate) fn new(context: Arc<Context>, invocation: Invocation) -> Self {
         let limits = &context.limits;
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles_max);
-        let (host_call_bytes_max, handles_max) = (limits.host_call_bytes_max, limits.handles_max);
-        let guest = Self {
+        Self {
             limiter: MemoryLimiter::new(context.memory.clone(), limits),
             wasi: wasi::context(&context),
             meter: Arc::new(Meter::new(context.share.clone())),
             invocation,
             table,
             context,
-        };
-        let mut store = Store::new(engine, guest);
-        store.limiter(|guest| &mut guest.limiter);
-        store.set_hostcall_fuel(host_call_bytes_max);
-        store.set_max_component_handles(handles_max);
-        store.epoch_deadline_callback(|mut context| context.data_mut().tick());
-        store
+        }
     }
 
     /// Begins an invocation: from now on the tick and the host functions hold it to its limits.
-    pub(crate) fn begin(store: &mut Store<Self>, invocation: Invocation) {
-        store.set_epoch_deadline(1);
-        let guest = store.data_mut();
-        guest.meter.reset();
-        guest.limiter.take_refused();
-        guest.invocation = invocation;
+    pub(crate) fn begin(&mut self, invocation: Invocation) {
+        self.meter.reset();
+        self.limiter.take_refused();
+        self.invocation = invocation;
     }
 
     /// Called at every host function of the contract: counts it against the invocation.

@@ -7,7 +7,7 @@ use caplet_store::Mode;
 use crate::fault::Fault;
 use crate::generation::Generation;
 use crate::identity::DEFAULT_TENANT;
-use crate::instance::Instance;
+use crate::instance::{Instance, Template};
 use crate::invocation::StoreUse;
 use crate::load::{LoadError, Step};
 use crate::work::{Origin, Work};
@@ -21,7 +21,7 @@ impl Generation {
     /// # Errors
     /// What it says, or how it failed to say it.
     pub(crate) async fn check_health(self: &Arc<Self>) -> Result<(), LoadError> {
-        if self.template.health().is_none() {
+        if self.program.plugin().and_then(Template::health).is_none() {
             return Ok(());
         }
         let unwell = |reason: String| Err(Step::Health.failed(Some(self.name()), vec![reason]));
@@ -76,7 +76,11 @@ impl Work for Check {
         generation: &Generation,
         instance: &mut Instance,
     ) -> Result<Self::Outcome, Fault> {
-        let exported = generation.template.health().ok_or(Fault::Missing("health"))?;
+        let exported = generation
+            .program
+            .plugin()
+            .and_then(Template::health)
+            .ok_or(Fault::Missing("health"))?;
         let answered = instance.call(|store, instance| {
             let guest = exported.load(&mut *store, instance);
             Box::pin(async move { guest?.call_check(store).await })

@@ -6,9 +6,13 @@ use caplet_abi::interfaces::{self, Right};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::engine::World;
+
 /// The imports and exports of a component, sorted by what they mean to the host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inspection {
+    /// Whether it was made for any host of `wasi:http`, and not for this host's contract.
+    pub is_wasi_http: bool,
     /// The rights it asks for.
     pub rights: Vec<Right>,
     /// The WASI interfaces it imports; they are served with nothing behind them.
@@ -29,13 +33,16 @@ impl Inspection {
     /// `offered` has the interfaces of the application around the host.
     pub(crate) fn of(
         engine: &Engine,
-        component: &Component,
+        (world, component): (World, &Component),
         offered: &BTreeMap<String, String>,
     ) -> Self {
         let component_type = component.component_type();
-        let mut inspection = Self::default();
+        let is_wasi_http = world == World::WasiHttp;
+        let mut inspection = Self { is_wasi_http, ..Self::default() };
         for (name, _) in component_type.imports(engine) {
-            if offered.contains_key(name) {
+            if is_wasi_http {
+                inspection.add_standard_import(name);
+            } else if offered.contains_key(name) {
                 inspection.application.push(name.to_owned());
             } else {
                 inspection.add_import(name);
@@ -58,6 +65,19 @@ impl Inspection {
         }
     }
 
+    /// Several interfaces may ask for one right.
+    fn add_standard_import(&mut self, name: &str) {
+        let is_served = WASI_SERVED.iter().any(|package| name.starts_with(package))
+            && (name.contains("@0.2.") || name.contains("@0.3."));
+        let is_type = name.starts_with("wasi:http/types@");
+        match interfaces::standard_right(name) {
+            Some(right) if self.asks_for(right.name) => {}
+            Some(right) => self.rights.push(right),
+            None if is_served || is_type => self.wasi.push(name.to_owned()),
+            None => self.unknown.push(name.to_owned()),
+        }
+    }
+
     /// Whether it asks for the right of that name.
     #[must_use]
     pub fn asks_for(&self, right: &str) -> bool {
@@ -67,6 +87,9 @@ impl Inspection {
     /// Why it is no plugin of this host's contract; empty when it is one.
     #[must_use]
     pub fn mismatches(&self) -> Vec<String> {
+        if self.is_wasi_http {
+            return self.unknown.iter().map(|import| not_standard(import)).collect();
+        }
         let mut reasons: Vec<String> =
             self.other_versions().iter().map(|version| built_for(version)).collect();
         if !reasons.is_empty() {
@@ -99,6 +122,14 @@ impl Inspection {
         });
         versions.filter(|version| *version != own).collect()
     }
+}
+
+fn not_standard(import: &str) -> String {
+    format!(
+        "it imports `{import}`, which components of `wasi:http` are not served; they are served \
+         WASI 0.2 and 0.3, `wasi:http`, `wasi:keyvalue@0.2.0-draft`, `wasi:config@0.2.0-rc.1` and \
+         `wasi:logging@0.1.0-draft`"
+    )
 }
 
 /// The contract's name and its version.

@@ -72,7 +72,6 @@ pub(crate) struct Instance {
     n_calls: u32,
     /// Linear memory before the first call.
     bytes_at_start: usize,
-    idle_since: Instant,
     /// Counts the instance while it lives.
     _alive: Alive,
 }
@@ -93,7 +92,7 @@ impl Instance {
         let meter = store.data().meter.clone();
         let started =
             Metered::new(Box::pin(template.component.instantiate_async(&mut store)), meter).await;
-        let instance = started.map_err(|error| start_fault(&mut store, &error))?;
+        let instance = started.map_err(|error| start_fault(store.data_mut(), &error))?;
         let http_handler = match &template.http_handler {
             Some(indices) => Some(
                 indices
@@ -103,16 +102,7 @@ impl Instance {
             None => None,
         };
         let bytes_at_start = store.data().limiter.held_bytes();
-        let idle_since = Instant::now();
-        Ok(Self {
-            store,
-            instance,
-            http_handler,
-            n_calls: 0,
-            bytes_at_start,
-            idle_since,
-            _alive: alive,
-        })
+        Ok(Self { store, instance, http_handler, n_calls: 0, bytes_at_start, _alive: alive })
     }
 
     /// What the plugin says of itself.
@@ -129,12 +119,13 @@ impl Instance {
             template.guest.load(&mut store, &instance)?.call_describe(&mut store).await
         });
         let described = Metered::new(run, meter).await;
-        described.map_err(|error| fault(&mut store, &error))
+        described.map_err(|error| fault(store.data_mut(), &error))
     }
 
     /// Begins to serve `invocation`.
     pub(crate) fn begin(&mut self, invocation: Invocation) {
-        Guest::begin(&mut self.store, invocation);
+        self.store.set_epoch_deadline(1);
+        self.store.data_mut().begin(invocation);
         self.n_calls += 1;
     }
 
@@ -149,7 +140,7 @@ impl Instance {
             let call = pin!(handler.call_handle(&mut self.store, request));
             Metered::new(call, meter).await
         };
-        answered.map_err(|error| fault(&mut self.store, &error))
+        answered.map_err(|error| fault(self.store.data_mut(), &error))
     }
 
     /// Runs a function of any other export for the invocation that was begun.
@@ -160,7 +151,7 @@ impl Instance {
         let meter = self.begin_turn().await?;
         let call = run(&mut self.store, &self.instance);
         let answered = Metered::new(call, meter).await;
-        answered.map_err(|error| fault(&mut self.store, &error))
+        answered.map_err(|error| fault(self.store.data_mut(), &error))
     }
 
     /// Waits for a turn, where the plugin has to take one before a call begins. Nothing may be waited
@@ -184,34 +175,52 @@ impl Instance {
     pub(crate) fn cpu_time(&self) -> Duration {
         self.store.data().meter.used()
     }
+}
+
+/// An instance that may be kept for another call.
+pub(crate) trait Reusable {
+    /// What its store holds.
+    fn guest(&mut self) -> &mut Guest;
+
+    fn n_calls(&self) -> u32;
+
+    /// Linear memory before the first call, in bytes.
+    fn bytes_at_start(&self) -> usize;
 
     /// Whether its calls made it so large that a new instance is the better one to keep.
-    fn has_outgrown(&self) -> bool {
-        let held_bytes = self.store.data().limiter.held_bytes();
-        held_bytes.saturating_sub(self.bytes_at_start) > KEPT_GROWTH_BYTES_MAX
+    fn has_outgrown(&mut self) -> bool {
+        let (held_bytes, at_start) = (self.guest().limiter.held_bytes(), self.bytes_at_start());
+        held_bytes.saturating_sub(at_start) > KEPT_GROWTH_BYTES_MAX
+    }
+}
+
+impl Reusable for Instance {
+    fn guest(&mut self) -> &mut Guest {
+        self.store.data_mut()
     }
 
-    /// Ends the invocation, so that an idle instance holds nothing of its caller.
-    fn rest(&mut self) {
-        self.invocation().end();
-        self.idle_since = Instant::now();
+    fn n_calls(&self) -> u32 {
+        self.n_calls
+    }
+
+    fn bytes_at_start(&self) -> usize {
+        self.bytes_at_start
     }
 }
 
 /// Why a start failed. A pool or a memory account that is used up is load, not the plugin's fault.
-fn start_fault(store: &mut Store<Guest>, error: &wasmtime::Error) -> Fault {
+pub(crate) fn start_fault(guest: &mut Guest, error: &wasmtime::Error) -> Fault {
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return Fault::Busy("all instances of the host are in use");
     }
-    if error.downcast_ref::<Stop>().is_none() && store.data_mut().limiter.take_refused() {
+    if error.downcast_ref::<Stop>().is_none() && guest.limiter.take_refused() {
         return Fault::Busy("the plugin's memory is used up by its other instances");
     }
-    fault(store, error)
+    fault(guest, error)
 }
 
 /// Why a call failed, from what the engine says and what the host noted.
-fn fault(store: &mut Store<Guest>, error: &wasmtime::Error) -> Fault {
-    let guest = store.data_mut();
+pub(crate) fn fault(guest: &mut Guest, error: &wasmtime::Error) -> Fault {
     let limits = &guest.context.limits;
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop {
@@ -251,10 +260,10 @@ fn reason(error: &wasmtime::Error) -> String {
 }
 
 /// Keeps the gauge of living instances.
-struct Alive(Arc<PluginMetrics>);
+pub(crate) struct Alive(Arc<PluginMetrics>);
 
 impl Alive {
-    fn new(metrics: Arc<PluginMetrics>) -> Self {
+    pub(crate) fn new(metrics: Arc<PluginMetrics>) -> Self {
         metrics.instances.inc();
         Self(metrics)
     }
@@ -270,8 +279,10 @@ impl Drop for Alive {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reuse {
-    /// An instance serves many invocations, one after the other.
+    /// What the component expects: `fresh` for one of `wasi:http` 0.2, `warm` for all others.
     #[default]
+    Usual,
+    /// An instance serves many invocations, one after the other.
     Warm,
     /// Each invocation gets an instance of its own, which is dropped after it: nothing a guest
     /// leaves in memory is there for the next caller.
@@ -280,29 +291,33 @@ pub enum Reuse {
 
 /// The instances of one generation that wait for work. The last one used is the first to be used
 /// again, so that a quiet plugin's spare ones grow old and go.
-pub(crate) struct WarmInstances {
-    idle: Mutex<Vec<Instance>>,
-    reuse: Reuse,
+pub(crate) struct WarmInstances<I> {
+    idle: Mutex<Vec<Idle<I>>>,
+    is_reused: bool,
     reuse_max: u32,
 }
 
-impl WarmInstances {
-    pub(crate) fn new(reuse: Reuse, reuse_max: u32) -> Self {
-        Self { idle: Mutex::new(Vec::new()), reuse, reuse_max }
+struct Idle<I> {
+    instance: I,
+    since: Instant,
+}
+
+impl<I: Reusable> WarmInstances<I> {
+    pub(crate) fn new(is_reused: bool, reuse_max: u32) -> Self {
+        Self { idle: Mutex::new(Vec::new()), is_reused, reuse_max }
     }
 
-    pub(crate) fn take(&self) -> Option<Instance> {
-        self.idle.lock().pop()
+    pub(crate) fn take(&self) -> Option<I> {
+        self.idle.lock().pop().map(|idle| idle.instance)
     }
 
-    /// Takes back an instance whose call ended well.
-    pub(crate) fn put_back(&self, mut instance: Instance) {
-        let is_kept = self.reuse == Reuse::Warm
-            && instance.n_calls < self.reuse_max
-            && !instance.has_outgrown();
+    /// Takes back an instance whose call ended well. It holds nothing of its caller while it is idle.
+    pub(crate) fn put_back(&self, mut instance: I) {
+        let is_kept =
+            self.is_reused && instance.n_calls() < self.reuse_max && !instance.has_outgrown();
         if is_kept {
-            instance.rest();
-            self.idle.lock().push(instance);
+            instance.guest().invocation.end();
+            self.idle.lock().push(Idle { instance, since: Instant::now() });
         }
     }
 
@@ -314,8 +329,8 @@ impl WarmInstances {
     /// Drops those that nobody used for `idle_time_max`.
     pub(crate) fn trim(&self, idle_time_max: Duration) {
         let mut idle = self.idle.lock();
-        let old = idle.iter().take_while(|it| it.idle_since.elapsed() >= idle_time_max).count();
-        let dropped: Vec<Instance> = idle.drain(..old).collect();
+        let old = idle.iter().take_while(|it| it.since.elapsed() >= idle_time_max).count();
+        let dropped: Vec<Idle<I>> = idle.drain(..old).collect();
         drop(idle);
         drop(dropped);
     }

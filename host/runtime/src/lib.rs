@@ -21,6 +21,7 @@
 //! - `cpu_share`, `turns` and `back_row` divide the processors between plugins.
 //! - `guest` is what a running instance holds: its `invocation` with its `transaction`, `meter` (CPU), `memory`, `wasi`;
 //!   `host_functions` is what it may call.
+//! - `wasi_http` serves components that were made for any host of `wasi:http`, on an engine of their own.
 //! - `metrics` counts, `spans` traces, `slow_call` tells of calls that took long, by their `usage`.
 //! - `engine` is the compiler's configuration and the tick.
 
@@ -79,6 +80,7 @@ mod transaction;
 mod turns;
 mod usage;
 mod wasi;
+mod wasi_http;
 mod work;
 
 pub use audit::{Audit, AuditEntry, Decision, Verified};
@@ -118,4 +120,5 @@ pub use shadow::{Copied, ShadowDifference, ShadowReport};
 pub use subject_data::{
     About, Erased, Erasure, Holding, Page, Refusal, Step as ErasureStep, StepKey,
 };
+pub use wasi_http::{HttpBody, HttpCall, name_of_file};
 pub use wasmtime;

@@ -77,6 +77,9 @@ pub struct Limits {
     pub log_burst_lines: u32,
     /// Random bytes in one call.
     pub random_bytes_max: u32,
+    /// How long the body of an answer of a `wasi:http` component may take, from the request on, in
+    /// milliseconds.
+    pub stream_ms_max: u64,
     /// Invocations after which a warm instance is replaced, so that a leak in a guest stays small.
     pub reuse_max: u32,
     /// How long a warm instance may be idle before it is dropped, in milliseconds.
@@ -137,6 +140,7 @@ impl Default for Limits {
             log_lines_per_second: 100,
             log_burst_lines: 500,
             random_bytes_max: 64 << 10,
+            stream_ms_max: 600_000,
             reuse_max: 10_000,
             idle_ms_max: 30_000,
             subject_records_max: 1_000,
@@ -156,6 +160,12 @@ impl Limits {
     #[must_use]
     pub fn wall_time(&self) -> Duration {
         Duration::from_millis(self.wall_ms_max)
+    }
+
+    /// Wall time of an answer that streams.
+    #[must_use]
+    pub fn stream_time(&self) -> Duration {
+        Duration::from_millis(self.stream_ms_max)
     }
 
     /// Lays single limits, by name, over these.

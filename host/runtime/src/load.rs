@@ -8,19 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use caplet_store::{Database, Tag};
-use wasmtime::component::Component;
-
 use crate::admission::Admission;
-use crate::compiler::{self, NotCompiled};
+use crate::compiler::{self, Compiled, NotCompiled};
 use crate::description::{self, Checked};
 use crate::digest::Digest;
+use crate::engine::World;
 use crate::fault::Fault;
 use crate::generation::Generation;
 use crate::guest::Context;
 use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
-use crate::instance::{Instance, Template, WarmInstances};
+use crate::instance::{Instance, Reuse, Template, WarmInstances};
 use crate::invocation::Invocation;
 use crate::lifecycle::layer::{Layer, Set};
 use crate::lifecycle::schema;
@@ -34,6 +32,8 @@ use crate::rights::Revoked;
 use crate::runtime::Inner;
 use crate::settings::Settings;
 use crate::subject_data::{self, Holding};
+use crate::wasi_http::{self, Outbound};
+use caplet_store::{Database, Tag};
 
 /// Why a component was not loaded. `Display` is one line for an operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -158,10 +158,30 @@ pub struct Prepared {
     pub(crate) inspection: Inspection,
     pub(crate) settings: Settings,
     pub(crate) redirects: Redirects,
+    pub(crate) outbound: Outbound,
     pub(crate) limits: Limits,
     pub(crate) options: PluginOptions,
     pub(crate) layer: Layer,
-    pub(crate) template: Template,
+    pub(crate) program: Program,
+}
+
+/// What runs.
+#[derive(Clone)]
+pub(crate) enum Program {
+    /// A plugin of the host's contract.
+    Plugin(Template),
+    /// A component for any host of `wasi:http`.
+    WasiHttp(wasi_http::Program),
+}
+
+impl Program {
+    /// The plugin of the host's contract, if it is one.
+    pub(crate) fn plugin(&self) -> Option<&Template> {
+        match self {
+            Self::Plugin(template) => Some(template),
+            Self::WasiHttp(_) => None,
+        }
+    }
 }
 
 impl Prepared {
@@ -191,7 +211,7 @@ impl Prepared {
     /// What the plugin says it keeps about people; none when it does not answer for it.
     #[must_use]
     pub fn holdings(&self) -> Option<&[Holding]> {
-        self.template.subject_data().map(|_| self.holdings.as_slice())
+        self.program.plugin()?.subject_data().map(|_| self.holdings.as_slice())
     }
 
     /// The SHA-256 of the component.
@@ -208,10 +228,7 @@ impl Prepared {
 }
 
 /// Compiles a component, off the async threads.
-pub(crate) async fn compile(
-    inner: &Arc<Inner>,
-    bytes: Vec<u8>,
-) -> Result<(Digest, Component), LoadError> {
+pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Compiled, LoadError> {
     let refused = |reason: String| Step::Compile.failed(None, vec![reason]);
     let bytes_max = inner.limits.component_bytes_max;
     if bytes.len() > bytes_max {
@@ -238,23 +255,22 @@ pub(crate) async fn compile(
 }
 
 /// Asks a compiled component what it is, and checks all of it against `set`, or what the operator has set
-/// for the plugin. Nothing has an effect.
+/// for the plugin. Nothing has an effect. One that has no name of its own is `called` so.
 pub(crate) async fn examine(
     inner: &Arc<Inner>,
-    (digest, component): (Digest, Component),
+    compiled: Compiled,
+    called: Option<&str>,
     set: Option<Set>,
 ) -> Result<Prepared, LoadError> {
-    let inspection = Inspection::of(&inner.engine, &component, &inner.interfaces);
-    let mismatches = inspection.mismatches();
-    if !mismatches.is_empty() {
-        return Err(Step::Match.failed(None, mismatches));
-    }
-    let template = inner
-        .linker
-        .instantiate_pre(&component)
-        .and_then(|component| Template::new(&inner.engine, component))
-        .map_err(|error| Step::Match.failed(None, vec![format!("{error:#}")]))?;
-    let description = describe(inner, &template).await?;
+    let digest = compiled.digest;
+    let (inspection, program) = link(inner, &compiled)?;
+    let description = match &program {
+        Program::Plugin(template) => describe(inner, template).await?,
+        Program::WasiHttp(_) => {
+            let called = called.filter(|name| !name.is_empty()).ok_or_else(nameless)?;
+            wasi_http::description(called, &digest, &inspection)
+        }
+    };
     let name = description.name.clone();
     let Set { options, layer } = match set {
         Some(set) => set,
@@ -266,13 +282,16 @@ pub(crate) async fn examine(
     let checked = description::check(description, &limits)
         .map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
     check_name(inner, &name)?;
-    check_exports(&checked, &template)?;
+    check_exports(&checked, &program)?;
     let described = (name.as_str(), &checked.description, &inspection);
-    let Configured { limits, settings, redirects } = check_options(inner, described, &options)?;
+    let Configured { limits, settings, redirects, outbound } =
+        check_options(inner, described, &options)?;
     inner.redaction(&name).add(&settings.secret_values);
-    let holdings = holdings(inner, &template)
-        .await
-        .map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
+    let holdings = match program.plugin() {
+        Some(template) => holdings(inner, template).await,
+        None => Ok(Vec::new()),
+    };
+    let holdings = holdings.map_err(|reasons| Step::Check.failed(Some(&name), reasons))?;
     Ok(Prepared {
         checked,
         holdings,
@@ -280,11 +299,42 @@ pub(crate) async fn examine(
         inspection,
         settings,
         redirects,
+        outbound,
         limits,
         options,
         layer,
-        template,
+        program,
     })
+}
+
+/// Holds a component against what its world is served.
+fn link(inner: &Inner, compiled: &Compiled) -> Result<(Inspection, Program), LoadError> {
+    let Compiled { world, component, .. } = compiled;
+    let mismatch = |reasons| Step::Match.failed(None, reasons);
+    let failed = |error: wasmtime::Error| mismatch(vec![format!("{error:#}")]);
+    let engine = inner.engine_of(*world).map_err(failed)?;
+    let inspection = Inspection::of(&engine, (*world, component), &inner.interfaces);
+    let mismatches = inspection.mismatches();
+    if !mismatches.is_empty() {
+        return Err(mismatch(mismatches));
+    }
+    let program = match world {
+        World::Plugin => {
+            let linked = inner.linker.instantiate_pre(component);
+            linked.and_then(|it| Template::new(&inner.engine, it)).map(Program::Plugin)
+        }
+        World::WasiHttp => inner
+            .standard()
+            .and_then(|standard| wasi_http::Program::link(standard, component))
+            .map(Program::WasiHttp),
+    };
+    Ok((inspection, program.map_err(failed)?))
+}
+
+fn nameless() -> LoadError {
+    let reason = "a component of `wasi:http` has no name of its own: install it from a file, whose name it \
+                  gets, or give it one with `--name`";
+    Step::Check.failed(None, vec![reason.to_owned()])
 }
 
 /// Checks the operator's options for a plugin that has described itself.
@@ -301,9 +351,11 @@ pub(crate) fn check_options(
     }
     let redirects = Redirects::new(&options.redirect_origins)
         .map_err(|reason| refused(vec![format!("/redirect_origins: {reason}")]))?;
+    let outbound = Outbound::new(&options.outbound_origins)
+        .map_err(|reason| refused(vec![format!("/outbound_origins: {reason}")]))?;
     let settings = Settings::check(&description.settings_schema, &options.settings, &limits);
     let settings = settings.map_err(refused)?;
-    Ok(Configured { limits, settings, redirects })
+    Ok(Configured { limits, settings, redirects, outbound })
 }
 
 async fn describe(
@@ -333,9 +385,9 @@ async fn holdings(inner: &Arc<Inner>, template: &Template) -> Result<Vec<Holding
     subject_data::describe(template, context, invocation).await
 }
 
-fn check_exports(checked: &Checked, template: &Template) -> Result<(), LoadError> {
+fn check_exports(checked: &Checked, program: &Program) -> Result<(), LoadError> {
     let description = &checked.description;
-    if description.routes.is_empty() || template.handles_http() {
+    if description.routes.is_empty() || program.plugin().is_none_or(Template::handles_http) {
         return Ok(());
     }
     let reason =
@@ -381,16 +433,25 @@ pub(crate) fn build(
     database: Option<Arc<dyn Database>>,
 ) -> Generation {
     let name = prepared.name().to_owned();
-    let Prepared {
-        checked, holdings, digest, inspection, limits, options, layer, template, ..
-    } = prepared;
-    let configured =
-        Configured { limits, settings: prepared.settings, redirects: prepared.redirects };
+    let Prepared { checked, holdings, digest, inspection, limits, options, layer, program, .. } =
+        prepared;
+    let configured = Configured {
+        limits,
+        settings: prepared.settings,
+        redirects: prepared.redirects,
+        outbound: prepared.outbound,
+    };
     let quarantine = inner.quarantine(&name, &configured.limits);
+    let reuse_max = configured.limits.reuse_max;
+    let is_reused = match &program {
+        Program::Plugin(_) => options.instances != Reuse::Fresh,
+        Program::WasiHttp(program) => program.is_reused(options.instances),
+    };
     Generation {
         number,
         quarantine,
-        instances: WarmInstances::new(options.instances, configured.limits.reuse_max),
+        instances: WarmInstances::new(is_reused, reuse_max),
+        http_instances: WarmInstances::new(is_reused, reuse_max),
         admission: Admission::new(&configured.limits),
         in_flight: InFlight::clone(&inner.in_flight),
         n_failures_in_a_row: AtomicU32::new(0),
@@ -402,7 +463,7 @@ pub(crate) fn build(
         inspection,
         options,
         layer,
-        template,
+        program,
     }
 }
 
@@ -412,8 +473,12 @@ impl Inner {
         let limits = self.limits.clone();
         let cpu_budget = Duration::from_millis(limits.describe_cpu_ms_max);
         let invocation = Invocation::describing(limits.wall_time(), cpu_budget);
-        let configured =
-            Configured { limits, settings: Settings::none(), redirects: Redirects::default() };
+        let configured = Configured {
+            limits,
+            settings: Settings::none(),
+            redirects: Redirects::default(),
+            outbound: Outbound::default(),
+        };
         (self.context("(describing)", configured, (None, None)), invocation)
     }
 
@@ -424,13 +489,14 @@ impl Inner {
         configured: Configured,
         (database, statements): (Option<Arc<dyn Database>>, Option<Tag>),
     ) -> Arc<Context> {
-        let Configured { limits, settings, redirects } = configured;
+        let Configured { limits, settings, redirects, outbound } = configured;
         let shared = self.shared(plugin, &limits);
         Arc::new(Context {
             plugin: plugin.into(),
             limits,
             settings,
             redirects,
+            outbound,
             database,
             statements,
             authorizer: self.authorizer.clone(),
@@ -483,6 +549,7 @@ pub(crate) struct Configured {
     limits: Limits,
     settings: Settings,
     redirects: Redirects,
+    outbound: Outbound,
 }
 
 /// What all generations of one plugin share.

@@ -90,6 +90,8 @@ pub struct PluginOptions {
     /// Origins such as `https://shop.example` to which its answers may redirect, beside paths of this
     /// host.
     pub redirect_origins: Vec<String>,
+    /// Origins such as `https://api.example` to which it may send requests; to no other.
+    pub outbound_origins: Vec<String>,
     /// Whether its instances are used again.
     pub instances: Reuse,
     /// Limits that differ from those of the other plugins.
@@ -101,6 +103,7 @@ impl std::fmt::Debug for PluginOptions {
         f.debug_struct("PluginOptions")
             .field("grants", &self.grants)
             .field("redirect_origins", &self.redirect_origins)
+            .field("outbound_origins", &self.outbound_origins)
             .field("instances", &self.instances)
             .field("limits", &self.limits)
             .finish_non_exhaustive()

@@ -15,18 +15,7 @@ impl Redirects {
     /// # Errors
     /// The origin that is none.
     pub(crate) fn new(origins: &[String]) -> Result<Self, String> {
-        let checked = origins.iter().map(|origin| {
-            let uri: Option<Uri> = origin.parse().ok();
-            let is_origin = |uri: &Uri| uri.path_and_query().is_none_or(|path| path == "/");
-            uri.filter(is_origin)
-                .as_ref()
-                .and_then(origin_of)
-                .filter(|_| !origin.ends_with('/'))
-                .ok_or_else(|| {
-                    format!("redirect_origins: `{origin}` is not of the form `https://example.com`")
-                })
-        });
-        Ok(Self { origins: checked.collect::<Result<_, _>>()? })
+        Ok(Self { origins: checked_origins(origins)? })
     }
 
     /// Whether a browser that follows `location` stays where it may be sent.
@@ -47,8 +36,25 @@ impl Redirects {
     }
 }
 
+/// Origins as the operator wrote them, in lower case.
+///
+/// # Errors
+/// The one that is none.
+pub(crate) fn checked_origins(origins: &[String]) -> Result<Vec<String>, String> {
+    let checked = origins.iter().map(|origin| {
+        let uri: Option<Uri> = origin.parse().ok();
+        let is_origin = |uri: &Uri| uri.path_and_query().is_none_or(|path| path == "/");
+        uri.filter(is_origin)
+            .as_ref()
+            .and_then(origin_of)
+            .filter(|_| !origin.ends_with('/'))
+            .ok_or_else(|| format!("`{origin}` is not of the form `https://example.com`"))
+    });
+    checked.collect()
+}
+
 /// The origin of a web address without user information.
-fn origin_of(uri: &Uri) -> Option<String> {
+pub(crate) fn origin_of(uri: &Uri) -> Option<String> {
     let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
     let authority = uri.authority().filter(|it| !it.as_str().contains('@'))?;
     Some(format!("{scheme}://{}", authority.as_str().to_ascii_lowercase()))

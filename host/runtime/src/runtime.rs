@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -20,9 +20,9 @@ use crate::audit::{Audit, Decision};
 use crate::back_row::BackRow;
 use crate::cache::Cache;
 use crate::clock::Clock;
-use crate::compiler::{Compiler, Processes};
+use crate::compiler::{Compiled, Compiler, Processes};
 use crate::cpu_share::Processors;
-use crate::engine;
+use crate::engine::{self, EngineOptions, World};
 use crate::generation::Generation;
 use crate::guest::Guest;
 use crate::host_database::HostDatabase;
@@ -33,12 +33,13 @@ use crate::in_flight::InFlight;
 use crate::inspect::Inspection;
 use crate::lifecycle::{Lifecycle, Rollout};
 use crate::limits::Limits;
-use crate::load::{self, LoadError, Prepared, Shared};
+use crate::load::{self, LoadError, Prepared, Shared, Step};
 use crate::metrics::{Metrics, Observed};
 use crate::options::{Options, PluginOptions};
 use crate::redaction::Redaction;
 use crate::rights::Revoked;
 use crate::sealed::Keys;
+use crate::wasi_http::Standard;
 
 /// Why a runtime could not be started. `Display` names the place and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +134,9 @@ impl Table {
 pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<Guest>,
+    engine_options: EngineOptions,
+    /// For components of `wasi:http`, once there is one.
+    standard: OnceLock<Standard>,
     /// From the name of each interface of the application to what it means.
     pub(crate) interfaces: BTreeMap<String, String>,
     pub(crate) cache: Option<Cache>,
@@ -173,8 +177,7 @@ impl Options {
     pub async fn start(self) -> Result<Runtime, Error> {
         let no_threads = |error: std::io::Error| Error::Engine(error.to_string());
         let engine_error = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
-        let ticks = Arc::default();
-        let engine = engine::start(&self.engine, Arc::clone(&ticks)).map_err(engine_error)?;
+        let engine = engine::start(World::Plugin, &self.engine).map_err(engine_error)?;
         let mut linker = host_functions::linker(&engine).map_err(engine_error)?;
         let interfaces = offer(&self.interfaces, &mut linker)?;
         let cache = self.cache.as_deref().map(|path| {
@@ -196,6 +199,8 @@ impl Options {
             inner: Arc::new(Inner {
                 engine,
                 linker,
+                engine_options: self.engine,
+                standard: OnceLock::new(),
                 interfaces,
                 cache,
                 compiler: self.compiler,
@@ -211,7 +216,7 @@ impl Options {
                 slow_call: self.slow_call,
                 metrics: Metrics::new().map_err(|error| Error::Engine(error.to_string()))?,
                 processors: Processors::start().map_err(no_threads)?,
-                back_row: BackRow::start(ticks).map_err(no_threads)?,
+                back_row: BackRow::start().map_err(no_threads)?,
                 shared: Mutex::default(),
                 revoked: Mutex::default(),
                 redactions: Mutex::default(),
@@ -226,6 +231,25 @@ impl Options {
         runtime.record_statements();
         runtime.revoke_again().await?;
         Ok(runtime)
+    }
+}
+
+impl Inner {
+    /// The engine on which components of that world run.
+    pub(crate) fn engine_of(&self, world: World) -> wasmtime::Result<Engine> {
+        match world {
+            World::Plugin => Ok(self.engine.clone()),
+            World::WasiHttp => self.standard().map(|standard| standard.engine.clone()),
+        }
+    }
+
+    /// What components of `wasi:http` run on, made for the first of them.
+    pub(crate) fn standard(&self) -> wasmtime::Result<&Standard> {
+        if let Some(standard) = self.standard.get() {
+            return Ok(standard);
+        }
+        let standard = Standard::start(&self.engine_options)?;
+        Ok(self.standard.get_or_init(|| standard))
     }
 }
 
@@ -261,13 +285,18 @@ impl Runtime {
         self.inner.table.load()
     }
 
-    /// Compiles, describes and checks a component without any effect.
+    /// Compiles, describes and checks a component without any effect. One of `wasi:http`, which has no name
+    /// of its own, is `called` so.
     ///
     /// # Errors
     /// Why it would not load.
-    pub async fn prepare(&self, bytes: Vec<u8>) -> Result<Prepared, LoadError> {
+    pub async fn prepare(
+        &self,
+        bytes: Vec<u8>,
+        called: Option<&str>,
+    ) -> Result<Prepared, LoadError> {
         let compiled = load::compile(&self.inner, bytes).await?;
-        load::examine(&self.inner, compiled, None).await
+        load::examine(&self.inner, compiled, called, None).await
     }
 
     /// What a component imports and exports, also of one that could not be loaded.
@@ -275,8 +304,12 @@ impl Runtime {
     /// # Errors
     /// Why it is not a component.
     pub async fn inspect(&self, bytes: Vec<u8>) -> Result<Inspection, LoadError> {
-        let (_, component) = load::compile(&self.inner, bytes).await?;
-        Ok(Inspection::of(&self.inner.engine, &component, &self.inner.interfaces))
+        let Compiled { world, component, .. } = load::compile(&self.inner, bytes).await?;
+        let engine = self
+            .inner
+            .engine_of(world)
+            .map_err(|error| Step::Compile.failed(None, vec![format!("{error:#}")]))?;
+        Ok(Inspection::of(&engine, (world, &component), &self.inner.interfaces))
     }
 
     /// Ends the quarantine of a plugin by hand. Returns whether it was in one.
@@ -388,8 +421,7 @@ impl Runtime {
                 tokio::time::sleep(PERIOD).await;
                 let Some(inner) = weak.upgrade() else { return };
                 for generation in inner.table.load().callable() {
-                    let idle = Duration::from_millis(generation.limits().idle_ms_max);
-                    generation.instances.trim(idle);
+                    generation.trim_idle();
                 }
             }
         });

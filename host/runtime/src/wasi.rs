@@ -5,10 +5,13 @@
 //! Waiting (`wasi:io/poll`) ends at the invocation's deadline, with a trap: a future of a running
 //! guest must not be dropped from outside.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::io::AsyncWrite;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{self, OutputStream, Pollable, StreamResult};
@@ -35,11 +38,23 @@ pub(crate) fn context(context: &Context) -> WasiCtx {
     builder.build()
 }
 
+/// Data of a store that have a guest among them.
+pub(crate) trait HoldsGuest: WasiView + Send + 'static {
+    fn guest(&mut self) -> &mut Guest;
+}
+
+impl HoldsGuest for Guest {
+    fn guest(&mut self) -> &mut Guest {
+        self
+    }
+}
+
 /// Links all of it.
-pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+pub(crate) fn add_to_linker<T: HoldsGuest>(linker: &mut Linker<T>) -> wasmtime::Result<()> {
     p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
-    poll::add_to_linker::<Guest, BoundedPoll>(linker, |guest| {
+    poll::add_to_linker::<T, BoundedPoll>(linker, |data| {
+        let guest = data.guest();
         guest.invocation.n_host_calls += 1;
         BoundedPollView { deadline: guest.invocation.deadline, table: &mut guest.table }
     })?;
@@ -142,8 +157,8 @@ impl IsTerminal for GuestOutput {
 }
 
 impl StdoutStream for GuestOutput {
-    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        Box::new(tokio::io::sink())
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(LineWriter { output: self.clone(), line: Vec::new() })
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
@@ -180,8 +195,8 @@ impl LineWriter {
     }
 }
 
-impl OutputStream for LineWriter {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+impl LineWriter {
+    fn take(&mut self, bytes: &[u8]) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends) = match part.strip_suffix(b"\n") {
                 Some(text) => (text, true),
@@ -195,6 +210,12 @@ impl OutputStream for LineWriter {
                 self.emit_beginning(kept_back_bytes);
             }
         }
+    }
+}
+
+impl OutputStream for LineWriter {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.take(&bytes);
         Ok(())
     }
 
@@ -204,6 +225,33 @@ impl OutputStream for LineWriter {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         Ok(WRITE_BYTES_MAX)
+    }
+}
+
+/// What components of WASI 0.3 write to.
+impl AsyncWrite for LineWriter {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _context: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let bytes = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
+        self.take(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(
+        self: Pin<&mut Self>,
+        _context: &mut TaskContext<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: Pin<&mut Self>,
+        _context: &mut TaskContext<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -34,16 +34,27 @@ pub(crate) fn of_plugin(answer: Answer, authenticated: bool) -> Answered {
     for (name, value) in answer.headers {
         headers.append(name, value);
     }
+    guard(headers, authenticated);
+    if answer.replayed {
+        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// Sends the answer of a component of `wasi:http`, under the same rules.
+pub(crate) fn of_component(mut response: Answered, authenticated: bool) -> Answered {
+    guard(response.headers_mut(), authenticated);
+    response
+}
+
+/// What holds for every answer that is not the host's own.
+fn guard(headers: &mut HeaderMap, authenticated: bool) {
     if headers.get(CONTENT_TYPE).is_some_and(may_hold_scripts) {
         headers.insert(CONTENT_SECURITY_POLICY, STRICT_POLICY);
     }
     if authenticated && !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if answer.replayed {
-        headers.insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
-    }
-    response
 }
 
 /// Whether a browser would run scripts in content of this type: HTML, and all kinds of XML.

@@ -18,7 +18,7 @@ use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
 use crate::request::{API, Exchange};
 use crate::rollout::Chosen;
-use crate::{answer, base, body, idempotency, query, rollout, trace};
+use crate::{answer, base, body, idempotency, query, rollout, stream, trace};
 
 /// Where a plugin's assets lie below its own path.
 const ASSETS: &str = "/-/";
@@ -29,6 +29,8 @@ pub(crate) enum Plan {
     Answer(Answered),
     /// The plugin has to be called.
     Call(PlannedCall),
+    /// A component of `wasi:http` has to be called.
+    Stream(Box<stream::Planned>),
     /// An outside service has to be asked.
     Forward(Box<forward::Planned>),
     /// It is for the admin API.
@@ -157,6 +159,11 @@ fn plan_call(
     let identity = authenticated.map_or_else(|| authenticate(exchange), |known| *known)?;
     check_access(&generation, &route.access, identity.as_deref())?;
     let body_bytes_max = usize::try_from(body_bytes_max(route)).unwrap_or(usize::MAX);
+    if generation.is_wasi_http() {
+        let operation = route.operation.clone();
+        let planned = stream::plan(exchange, generation, (operation, identity), below)?;
+        return Ok(Plan::Stream(Box::new(planned)));
+    }
     body::check_headers(&exchange.parts.headers, body_bytes_max)?;
     let copy = shadow.map(|rollout| {
         let about = (route.operation.as_str(), identity.clone());
@@ -251,11 +258,20 @@ fn path_below_plugin(path: &str) -> &str {
 
 /// Tells the operator what the caller is not told.
 fn report(exchange: &Exchange<'_>, generation: &Generation, route: RouteId, fault: &Fault) {
+    tell(exchange, generation, generation.route_info(route).operation.as_str(), fault);
+}
+
+/// The same, of an operation by its name.
+pub(crate) fn tell(
+    exchange: &Exchange<'_>,
+    generation: &Generation,
+    operation: &str,
+    fault: &Fault,
+) {
     if matches!(fault, Fault::Quarantined(_) | Fault::CpuShare) {
         // It is counted, and was told when it began: whoever calls often shall not fill the log.
         return;
     }
-    let operation = generation.route_info(route).operation.as_str();
     tracing::warn!(
         request_id = %exchange.ids.request_id,
         plugin = generation.name(),

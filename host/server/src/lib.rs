@@ -66,6 +66,7 @@ mod rollout;
 pub mod secret;
 mod serve;
 mod stall;
+mod stream;
 mod subjects;
 mod system;
 pub mod token;

@@ -19,7 +19,7 @@ use crate::host::Shared;
 use crate::identity::Patience;
 use crate::metrics::RequestMetrics;
 use crate::problem::{Answered, Problem};
-use crate::{admin, answer, gateway, path, system, trace};
+use crate::{admin, answer, gateway, path, stream, system, trace};
 
 /// Header fields of a request; more is answered 431. The same number as hyper's for HTTP/1.
 const HEADERS_MAX: usize = 100;
@@ -99,6 +99,7 @@ where
     }
     let answered = match plan {
         Ok(Plan::Call(planned)) => api::call_plugin(exchange, planned, body).await,
+        Ok(Plan::Stream(planned)) => Box::pin(stream::forward(exchange, *planned, body)).await,
         Ok(Plan::Forward(planned)) => {
             Box::pin(gateway::forward::forward(exchange, *planned, body)).await
         }

@@ -92,7 +92,7 @@ pub async fn damaged_components() {
             _ => bytes[8 + numbers.below(2_000)] = u8::try_from(numbers.below(256)).unwrap(),
         }
         // Refused, or harmless: code may change, the host may not. That it comes back is what counts.
-        let _outcome = scene.rig.runtime.prepare(bytes).await;
+        let _outcome = scene.rig.runtime.prepare(bytes, None).await;
     }
     scene.settle().await;
 }

@@ -28,7 +28,8 @@ static GROUND: LazyLock<Ground> = LazyLock::new(|| {
 /// # Panics
 /// It was refused without a reason, or changed what serves.
 pub fn run(bytes: &[u8]) {
-    let prepared = GROUND.threads.block_on(GROUND.runtime.prepare(bytes.to_vec()));
+    let prepared =
+        GROUND.threads.block_on(GROUND.runtime.prepare(bytes.to_vec(), Some("component")));
     if let Err(error) = prepared {
         assert!(!error.to_string().is_empty(), "refused without a reason");
     }

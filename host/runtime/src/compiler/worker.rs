@@ -77,12 +77,13 @@ fn work(mut input: impl BufRead, mut output: impl Write) -> Result<(), String> {
     let order = Order::parse(&line)
         .ok_or("this is for a host to start; `caplet check` tells whether a plugin would load")?;
     confine(&order).map_err(|error| format!("the process cannot be limited: {error}"))?;
-    let engine = engine::compiling().map_err(|error| format!("{error:#}"))?;
+    let mut bytes = Vec::new();
+    input.read_to_end(&mut bytes).map_err(failed)?;
+    let world = engine::World::of(&bytes);
+    let engine = engine::compiling(world).map_err(|error| format!("{error:#}"))?;
     if engine::compatibility(&engine) != order.compatibility {
         return Err("the compiler is of another version than the host; restart the host".into());
     }
-    let mut bytes = Vec::new();
-    input.read_to_end(&mut bytes).map_err(failed)?;
     let code = engine.precompile_component(&bytes).map_err(|error| format!("{error:#}"))?;
     output.write_all(&code).and_then(|()| output.flush()).map_err(failed)
 }

@@ -40,6 +40,8 @@ pub enum ChangeKind {
         component: Vec<u8>,
         /// The file in the plugin folder that it was read from.
         file: Option<FileSource>,
+        /// The plugin's name, for a component that has none of its own: one of `wasi:http`.
+        called: Option<String>,
     },
     /// The component that waits is agreed to.
     Approve {
@@ -161,7 +163,7 @@ impl Runtime {
     /// Why it was not loaded; what served before serves on.
     pub async fn load(&self, component: Vec<u8>) -> Result<Arc<Generation>, LoadError> {
         let digest = Digest::of(&component);
-        let kind = ChangeKind::Install { component, file: None };
+        let kind = ChangeKind::Install { component, file: None, called: None };
         self.begin(Change::approved(kind, APPLICATION)).outcome().await?;
         let table = self.table();
         let serving = table.iter().find(|generation| generation.digest() == digest);

@@ -74,6 +74,7 @@ impl Runtime {
             Part::Grants => serde_json::json!({
                 "grants": generation.options.grants,
                 "redirect_origins": generation.options.redirect_origins,
+                "outbound_origins": generation.options.outbound_origins,
             }),
             Part::Limits => serde_json::to_value(generation.limits()).unwrap_or_default(),
         };
@@ -136,7 +137,7 @@ impl Runtime {
         let known = self.inner.generation_record(plugin, record.generation).await?;
         let component = self.component_of(plugin, &known)?;
         let set = self.edited(plugin, part, edit).await?;
-        let prepared = self.prepare_for(operation, component.clone(), Some(set)).await?;
+        let prepared = self.prepare_for(operation, (&component, Some(plugin)), Some(set)).await?;
         let kind = Kind::Configuration;
         let candidate = Candidate { prepared, kind, file: None, why: String::new() };
         self.bring(operation, (change, &turn), (candidate, &component)).await
@@ -251,9 +252,13 @@ fn document(options: &PluginOptions, part: Part) -> Value {
             if let Some(names) = &options.grants {
                 grants.insert("grants".to_owned(), Value::from(names.as_slice()));
             }
-            if !options.redirect_origins.is_empty() {
-                let origins = Value::from(options.redirect_origins.as_slice());
-                grants.insert("redirect_origins".to_owned(), origins);
+            for (name, origins) in [
+                ("redirect_origins", &options.redirect_origins),
+                ("outbound_origins", &options.outbound_origins),
+            ] {
+                if !origins.is_empty() {
+                    grants.insert(name.to_owned(), Value::from(origins.as_slice()));
+                }
             }
             Value::Object(grants)
         }

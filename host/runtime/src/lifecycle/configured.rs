@@ -22,7 +22,11 @@ pub(super) fn between(old: &Generation, new: &Prepared) -> Vec<Difference> {
     let mut differences: Vec<Difference> = adds.collect();
     of_grants(old.options.grants.as_deref(), new.options.grants.as_deref(), &mut differences);
     let origins = (&old.options.redirect_origins[..], &new.options.redirect_origins[..]);
-    of_origins(origins, &mut differences);
+    let words = ["its answers may redirect to", "its answers may no longer redirect to"];
+    differences.extend(of_origins(origins, words));
+    let origins = (&old.options.outbound_origins[..], &new.options.outbound_origins[..]);
+    let words = ["it may send requests to", "it may no longer send requests to"];
+    differences.extend(of_origins(origins, words));
     differences
 }
 
@@ -85,14 +89,17 @@ fn of_grants(old: Option<&[String]>, new: Option<&[String]>, found: &mut Vec<Dif
     }
 }
 
-fn of_origins((old, new): (&[String], &[String]), found: &mut Vec<Difference>) {
-    let mut add = |effect, text| found.push(Difference { effect, text });
-    for origin in new.iter().filter(|origin| !old.contains(origin)) {
-        add(Effect::Grows, format!("its answers may redirect to {origin}"));
-    }
-    for origin in old.iter().filter(|origin| !new.contains(origin)) {
-        add(Effect::Adds, format!("its answers may no longer redirect to {origin}"));
-    }
+/// What comes and what goes, in sentences that begin with these words.
+fn of_origins<'a>(
+    (old, new): (&'a [String], &'a [String]),
+    [comes, goes]: [&'a str; 2],
+) -> impl Iterator<Item = Difference> + 'a {
+    let of = |effect, words: &'a str| {
+        move |origin: &String| Difference { effect, text: format!("{words} {origin}") }
+    };
+    let added = new.iter().filter(|origin| !old.contains(origin)).map(of(Effect::Grows, comes));
+    let gone = old.iter().filter(|origin| !new.contains(origin)).map(of(Effect::Adds, goes));
+    added.chain(gone)
 }
 
 fn flat(document: &Value) -> BTreeMap<String, Value> {
@@ -133,10 +140,16 @@ mod tests {
             assert_eq!(found.len(), 1);
             assert_eq!(found[0].effect, effect, "{found:?}");
         }
-        let mut found = Vec::new();
-        of_origins((&texts(&["https://a.example"]), &texts(&["https://b.example"])), &mut found);
-        let effects: Vec<Effect> = found.iter().map(|it| it.effect).collect();
-        assert_eq!(effects, [Effect::Grows, Effect::Adds]);
+        let (old, new) = (texts(&["https://a.example"]), texts(&["https://b.example"]));
+        let found: Vec<_> = of_origins((&old, &new), ["it reaches", "it leaves"]).collect();
+        assert_eq!(
+            (found[0].effect, &*found[0].text),
+            (Effect::Grows, "it reaches https://b.example")
+        );
+        assert_eq!(
+            (found[1].effect, &*found[1].text),
+            (Effect::Adds, "it leaves https://a.example")
+        );
     }
 
     #[test]

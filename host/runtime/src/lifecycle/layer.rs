@@ -16,6 +16,7 @@ pub(crate) struct Layer {
     pub(crate) settings: Map<String, Value>,
     pub(crate) grants: Option<Vec<String>>,
     pub(crate) redirect_origins: Option<Vec<String>>,
+    pub(crate) outbound_origins: Option<Vec<String>>,
     pub(crate) limits: BTreeMap<String, Value>,
 }
 
@@ -31,7 +32,7 @@ pub(crate) struct Set {
 pub enum Part {
     /// Its settings: what its schema has.
     Settings,
-    /// What it may reach: `grants` and `redirect_origins`, as in the configuration file.
+    /// What it may reach: `grants`, `redirect_origins` and `outbound_origins`, as in the configuration file.
     Grants,
     /// Its limits, by name.
     Limits,
@@ -86,6 +87,8 @@ impl Layer {
         options.grants = self.grants.clone().or(options.grants);
         options.redirect_origins =
             self.redirect_origins.clone().unwrap_or(options.redirect_origins);
+        options.outbound_origins =
+            self.outbound_origins.clone().unwrap_or(options.outbound_origins);
         options.limits.extend(self.limits.clone());
         options
     }
@@ -114,9 +117,10 @@ impl Layer {
                 let after = object(apply(self.grants_document(), edit, &Value::Null));
                 edited.grants = texts(&after, "grants")?;
                 edited.redirect_origins = texts(&after, "redirect_origins")?;
+                edited.outbound_origins = texts(&after, "outbound_origins")?;
                 let unknown = after.keys().find(|key| !GRANTS.contains(&key.as_str()));
                 if let Some(key) = unknown {
-                    let known = GRANTS.join(" and ");
+                    let known = GRANTS.join(", ");
                     return Err(vec![format!("/{key}: there is no such key; there are {known}")]);
                 }
             }
@@ -137,13 +141,17 @@ impl Layer {
         let member = |name: &str, texts: &Option<Vec<String>>| {
             texts.as_ref().map(|texts| (name.to_owned(), Value::from(texts.as_slice())))
         };
-        let members = [member(GRANTS[0], &self.grants), member(GRANTS[1], &self.redirect_origins)];
+        let members = [
+            member(GRANTS[0], &self.grants),
+            member(GRANTS[1], &self.redirect_origins),
+            member(GRANTS[2], &self.outbound_origins),
+        ];
         members.into_iter().flatten().collect()
     }
 }
 
 /// What the part [`Part::Grants`] has.
-const GRANTS: [&str; 2] = ["grants", "redirect_origins"];
+const GRANTS: [&str; 3] = ["grants", "redirect_origins", "outbound_origins"];
 
 fn apply(before: Map<String, Value>, edit: &Edit, secrets: &Value) -> Value {
     let (mut document, patch) = match edit {

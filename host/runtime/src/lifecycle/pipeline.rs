@@ -47,8 +47,9 @@ impl Runtime {
         change: Change,
     ) -> Result<Outcome, LoadError> {
         match &change.kind {
-            ChangeKind::Install { component, file } => {
-                self.install(operation, &change, component, file.clone()).await
+            ChangeKind::Install { component, file, called } => {
+                let called = called.as_deref();
+                self.install(operation, &change, (component, called), file.clone()).await
             }
             ChangeKind::Approve { plugin } => self.approve(operation, &change, plugin).await,
             ChangeKind::Rollback { plugin, to } => {
@@ -80,15 +81,15 @@ impl Runtime {
         &self,
         operation: &Arc<Operation>,
         change: &Change,
-        component: &[u8],
+        (component, called): (&[u8], Option<&str>),
         file: Option<FileSource>,
     ) -> Result<Outcome, LoadError> {
-        let mut prepared = self.prepare_for(operation, component.to_vec(), None).await?;
+        let mut prepared = self.prepare_for(operation, (component, called), None).await?;
         let name = prepared.name().to_owned();
         let turn = self.inner.lifecycle.turn(&name, operation).await?;
         // Its settings may have been changed while it was compiled.
         if self.inner.layer_of(&name).await? != prepared.layer {
-            prepared = self.prepare_for(operation, component.to_vec(), None).await?;
+            prepared = self.prepare_for(operation, (component, called), None).await?;
         }
         let kind = Kind::Upgrade;
         let candidate = Candidate { prepared, kind, file, why: String::new() };
@@ -113,7 +114,7 @@ impl Runtime {
             Kind::Configuration => (Kind::Configuration, Some(self.inner.set_of(plugin, waiting)?)),
             _ => (Kind::Upgrade, None),
         };
-        let prepared = self.prepare_for(operation, component.clone(), set).await?;
+        let prepared = self.prepare_for(operation, (&component, Some(plugin)), set).await?;
         let candidate = Candidate { prepared, kind, file: None, why: String::new() };
         let change = Change { approved: true, ..change.clone() };
         self.bring(operation, (&change, &turn), (candidate, &component)).await
@@ -137,7 +138,7 @@ impl Runtime {
         let target = target(&history, record.generation, to).map_err(refused)?;
         let component = self.component_of(plugin, target)?;
         let set = self.options_of(plugin, target).await?;
-        let prepared = self.prepare_for(operation, component.clone(), Some(set)).await?;
+        let prepared = self.prepare_for(operation, (&component, Some(plugin)), Some(set)).await?;
         turn.abandon().await;
         let why = format!("rolled back by {}", change.by);
         let candidate = Candidate { prepared, kind: Kind::Rollback, file: None, why };
@@ -191,17 +192,18 @@ impl Runtime {
         Ok(Outcome::Stopped)
     }
 
-    /// Compiles, describes and checks a component, step by step.
+    /// Compiles, describes and checks a component, step by step. One that has no name of its own is `called`
+    /// so.
     pub(super) async fn prepare_for(
         &self,
         operation: &Operation,
-        component: Vec<u8>,
+        (component, called): (&[u8], Option<&str>),
         set: Option<Set>,
     ) -> Result<Prepared, LoadError> {
         operation.at(Step::Compile);
-        let compiled = load::compile(&self.inner, component).await?;
+        let compiled = load::compile(&self.inner, component.to_vec()).await?;
         operation.at(Step::Describe);
-        let prepared = load::examine(&self.inner, compiled, set).await?;
+        let prepared = load::examine(&self.inner, compiled, called, set).await?;
         operation.is_about(prepared.name());
         Ok(prepared)
     }
@@ -247,7 +249,7 @@ impl Runtime {
             operation.has(Ok(Outcome::Unchanged), false);
             return Ok(Outcome::Unchanged);
         }
-        self.check_stage(&name, change, present.serving.is_some()).await?;
+        self.check_stage(&candidate.prepared, change, present.serving.is_some()).await?;
         let mut differences = match &present.serving {
             Some(serving) => difference::between(serving, &candidate.prepared),
             None => Vec::new(),
@@ -365,7 +367,7 @@ impl Runtime {
         operation.at(Step::Warm);
         let built = load::build(&self.inner, (candidate.prepared, number), database);
         let generation = Arc::new(built);
-        let n_warm = present.serving.as_ref().map_or(1, |old| old.instances.n_idle());
+        let n_warm = present.serving.as_ref().map_or(1, |old| old.n_idle());
         generation.warm(n_warm.clamp(1, WARM_INSTANCES_MAX)).await?;
         operation.at(Step::Health);
         generation.check_health().await?;

@@ -83,7 +83,7 @@ impl Runtime {
             Kind::Rollback => Some(self.options_of(name, known).await?),
             _ => None,
         };
-        let prepared = load::examine(&self.inner, compiled, set).await?;
+        let prepared = load::examine(&self.inner, compiled, Some(name), set).await?;
         let number = self.number_of(known, &prepared).await?;
         operation.at(Step::Expand);
         let schema = Schema::open(&self.inner, &prepared, Beside::Itself).await?;

@@ -18,7 +18,7 @@ use super::scores::Score;
 use super::stage::{Caller, Stage};
 use super::{Turn, not_recorded, rollout_watch};
 use crate::generation::Generation;
-use crate::load::{self, LoadError, Step};
+use crate::load::{self, LoadError, Prepared, Step};
 use crate::runtime::Runtime;
 use crate::shadow::Shadow;
 
@@ -92,6 +92,16 @@ pub(super) struct Beginning {
     pub(super) schema: Option<Schema>,
 }
 
+/// Whether a version can be at a stage.
+fn check_for(stage: &Stage, is_wasi_http: bool) -> Result<(), String> {
+    if stage.shadow && is_wasi_http {
+        let reason = "a component of `wasi:http` gets no copies, because what it does cannot be held back; roll \
+                      it out to a part of the requests";
+        return Err(reason.to_owned());
+    }
+    stage.check()
+}
+
 impl Runtime {
     /// Refuses a change while a rollout of the plugin goes on: which of three versions would be the one
     /// to come back to? The change is tried again by those who follow files.
@@ -112,14 +122,15 @@ impl Runtime {
     /// Whether a change may go on by a stage, and no rollout stands in its way.
     pub(super) async fn check_stage(
         &self,
-        plugin: &str,
+        candidate: &Prepared,
         change: &Change,
         serves: bool,
     ) -> Result<(), LoadError> {
+        let plugin = candidate.name();
         self.refuse_during_rollout(plugin)?;
         let refused = |reason: String| Step::Compare.failed(Some(plugin), vec![reason]);
         if let Some(stage) = &change.stage {
-            stage.check().map_err(refused)?;
+            check_for(stage, candidate.inspection.is_wasi_http).map_err(refused)?;
             if !serves {
                 let alone = "no version of it serves that could get the other requests";
                 return Err(refused(format!("{alone}; bring it without a stage")));
@@ -185,7 +196,7 @@ impl Runtime {
             rollout.ok_or_else(|| refused("no version of it is being rolled out".to_owned()))?;
         match order {
             RolloutOrder::Stage(stage) => {
-                stage.check().map_err(refused)?;
+                check_for(stage, rollout.candidate.is_wasi_http()).map_err(refused)?;
                 self.move_to(operation, &rollout, stage).await
             }
             RolloutOrder::Complete => self.complete(operation, &turn, rollout).await,
@@ -322,7 +333,7 @@ impl Runtime {
             Kind::Rollback => Some(self.options_of(plugin, record).await?),
             _ => None,
         };
-        let prepared = self.prepare_for(operation, component, set).await?;
+        let prepared = self.prepare_for(operation, (&component, Some(plugin)), set).await?;
         operation.at(Step::Expand);
         let beside = Beside::serving(stable.as_deref());
         drop(stable);

@@ -113,7 +113,7 @@ impl Erase {
         generation: &Generation,
         instance: &mut Instance,
     ) -> Result<Result<Step, Refusal>, Fault> {
-        let exported = generation.template.subject_data().ok_or(Fault::Missing("subject-data"))?;
+        let exported = generation.subject_data_export().ok_or(Fault::Missing("subject-data"))?;
         let subject = self.asked.about.subject.clone();
         let answered = instance.call(|store, instance| {
             let guest = exported.load(&mut *store, instance);

@@ -55,7 +55,7 @@ impl Work for Export {
         generation: &Generation,
         instance: &mut Instance,
     ) -> Result<Self::Outcome, Fault> {
-        let exported = generation.template.subject_data().ok_or(Fault::Missing("subject-data"))?;
+        let exported = generation.subject_data_export().ok_or(Fault::Missing("subject-data"))?;
         let (subject, cursor) = (self.asked.about.subject.clone(), self.cursor.clone());
         let answered = instance.call(|store, instance| {
             let guest = exported.load(&mut *store, instance);

@@ -9,6 +9,8 @@ mod holding;
 
 use std::sync::Arc;
 
+use caplet_abi::exports::subject_data as exports;
+
 use crate::fault::Fault;
 use crate::generation::Generation;
 use crate::identity::{Identity, Kind};
@@ -66,7 +68,12 @@ impl Generation {
     /// Whether the plugin answers for the personal data it keeps.
     #[must_use]
     pub fn answers_for_subjects(&self) -> bool {
-        self.template.subject_data().is_some()
+        self.subject_data_export().is_some()
+    }
+
+    /// How to ask the plugin, if it answers.
+    fn subject_data_export(&self) -> Option<&exports::GuestIndices> {
+        self.program.plugin()?.subject_data()
     }
 
     /// What the plugin says it keeps about people; empty also when it does not answer.

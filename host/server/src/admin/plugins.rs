@@ -144,6 +144,8 @@ async fn list(Extracted(state): Extracted<State>) -> Result<Json<Plugins>, Probl
 struct NewPlugin {
     /// The digest of a component that was brought.
     component: String,
+    /// What the plugin is called, when the component has no name of its own: one of `wasi:http`.
+    name: Option<String>,
     /// Agree to whatever grows the plugin's powers or breaks its callers.
     #[serde(default)]
     approve: bool,
@@ -223,7 +225,7 @@ async fn install_plugin(
     Extension(caller): Extension<Arc<Identity>>,
     body: Result<Json<NewPlugin>, Problem>,
 ) -> Begun {
-    let Json(NewPlugin { component, approve, dry_run, stage }) = body?;
+    let Json(NewPlugin { component, name, approve, dry_run, stage }) = body?;
     let stage = stage.map(NewStage::checked).transpose()?;
     let kept = state.host()?.runtime.kept_component(&component).await;
     let component = kept.ok_or_else(|| {
@@ -233,7 +235,7 @@ async fn install_plugin(
             "`component` is no digest of a component that was brought to /admin/api/components.",
         )
     })?;
-    let kind = ChangeKind::Install { component, file: None };
+    let kind = ChangeKind::Install { component, file: None, called: name };
     begin(&state, Change { kind, by: caller.subject.clone(), approved: approve, dry_run, stage })
 }
 

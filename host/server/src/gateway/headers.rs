@@ -39,7 +39,7 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 const HOSTS_OWN: [HeaderName; 6] = [HOST, CONTENT_LENGTH, EXPECT, FORWARDED, X_REAL_IP, IDENTITY];
 
 /// [`HeaderRules`], read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rules {
     pass: Option<Vec<HeaderName>>,
     remove: Vec<HeaderName>,

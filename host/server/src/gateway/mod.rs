@@ -19,15 +19,15 @@ mod credentials;
 mod download;
 mod failure;
 pub(crate) mod forward;
-mod forwarded;
-mod headers;
+pub(crate) mod forwarded;
+pub(crate) mod headers;
 mod health;
 pub mod options;
 mod retry;
 mod service;
 mod target;
 mod upgrade;
-mod upload;
+pub(crate) mod upload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,0 +1,318 @@
+//! The way of a request to a component of `wasi:http` and of its answer back: a turn, an instance, the head
+//! as soon as it is there, and the rest of the call behind it.
+//!
+//! The head must be there in the wall time of a call; the body may take as long as `stream_ms_max` allows,
+//! and be as large as any answer. The call goes on to its end when whoever asked goes away, and is ended
+//! when nobody reads what it writes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use tokio::time::timeout_at;
+use tracing::{Instrument, Span};
+use wasmtime_wasi_http::{Error as WasiError, WasiBody};
+
+use super::instance::{GuestAnswer, HttpInstance};
+use super::program::Program;
+use crate::detached::Detached;
+use crate::fault::Fault;
+use crate::generation::{Admitted, Generation};
+use crate::identity::Identity;
+use crate::instance::Reusable;
+use crate::invocation::{Invocation, StoreUse};
+use crate::usage::Usage;
+use crate::work::Origin;
+use crate::{answer, load, spans};
+
+/// How long past its deadline a call may take to end by itself.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Why a body does not come to its end.
+type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a request or an answer.
+pub type HttpBody = UnsyncBoxBody<Bytes, BodyError>;
+
+/// A request to a component of `wasi:http`, after the server has routed and checked it.
+#[derive(Debug)]
+pub struct HttpCall {
+    /// Names the request in logs and answers.
+    pub request_id: Arc<str>,
+    /// The W3C trace id, 32 hexadecimal digits.
+    pub trace_id: Arc<str>,
+    /// The verified caller, if there is one.
+    pub identity: Option<Arc<Identity>>,
+    /// The tenant: the caller's, or the default one.
+    pub tenant: Arc<str>,
+    /// The operation of the matched route.
+    pub operation: String,
+    /// What the component gets, as it gets it.
+    pub request: Request<HttpBody>,
+}
+
+/// Where the outcome of a call goes.
+type Outcome = Result<Response<HttpBody>, Fault>;
+
+impl Generation {
+    /// Gives a request to a component of `wasi:http`. Returns when the head of its answer is there; the body
+    /// comes while it is read.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn forward(self: Arc<Self>, call: HttpCall) -> Outcome {
+        let load::Program::WasiHttp(program) = &self.program else {
+            return Err(Fault::Missing("wasi:http handler"));
+        };
+        let in_flight = self.in_flight.enter();
+        let Admitted { probe, permit, waiting } = self.admit().await?;
+        let span = spans::invocation(&self.context, &call.operation, origin(&call));
+        let (told, outcome) = oneshot::channel();
+        let (back_row, is_greedy) = (self.context.back_row.clone(), self.context.share.is_greedy());
+        let program = program.clone();
+        let generation = self.clone();
+        let running = async move {
+            drop(waiting);
+            let mut exchange = Exchange::new(&generation, told, permit.waited);
+            let ended = exchange.run(&program, call).await;
+            generation.quarantine.settle(probe, ended.as_ref().err());
+            exchange.end(ended);
+            drop((permit, in_flight));
+        };
+        let running = running.instrument(span);
+        let running = match is_greedy {
+            true => Detached::back(running, back_row),
+            false => Detached::here(running, back_row),
+        };
+        // What is left of the call when the head is there goes on in a task of its own.
+        let told = match select(outcome, running).await {
+            Either::Left((told, running)) => {
+                tokio::spawn(running);
+                told
+            }
+            Either::Right(((), told)) => told.await,
+        };
+        told.unwrap_or_else(|_| Err(Fault::Trap("it ended without an answer".to_owned())))
+    }
+
+    /// Starts an instance before there is a request for it.
+    pub(crate) async fn warm_http(&self, program: &Program) -> Result<(), Fault> {
+        let started = HttpInstance::start(program, self.context.clone(), self.starting()).await;
+        started
+            .map(|instance| self.http_instances.put_back(instance))
+            .map_err(|fault| self.without_secrets(fault))
+    }
+}
+
+fn origin(call: &HttpCall) -> Origin<'_> {
+    Origin {
+        request_id: &call.request_id,
+        trace_id: &call.trace_id,
+        identity: call.identity.as_ref(),
+        tenant: &call.tenant,
+    }
+}
+
+/// One request and its answer.
+struct Exchange<'a> {
+    generation: &'a Generation,
+    began: Instant,
+    usage: Usage,
+    /// Until the outcome is told.
+    told: Option<oneshot::Sender<Outcome>>,
+    /// How long the head took, and whether it told of a fault, once it is there.
+    head: Option<(Duration, bool)>,
+    /// Why there is no head.
+    wrong: Option<Fault>,
+}
+
+impl<'a> Exchange<'a> {
+    fn new(generation: &'a Generation, told: oneshot::Sender<Outcome>, queue: Duration) -> Self {
+        let usage = Usage { queue, ..Usage::default() };
+        Self { generation, began: Instant::now(), usage, told: Some(told), head: None, wrong: None }
+    }
+
+    /// Runs the call to its end.
+    async fn run(&mut self, program: &Program, call: HttpCall) -> Result<(), Fault> {
+        let generation = self.generation;
+        let limits = generation.limits();
+        let mut instance = self.instance(program).await?;
+        let invocation = Invocation {
+            deadline: self.began + limits.stream_time(),
+            ..Invocation::serving(origin(&call), STORE, self.began, limits)
+        };
+        let deadline = invocation.deadline;
+        instance.begin(invocation);
+        let (answer, answered) = oneshot::channel();
+        let request = call.request.map(of_caller);
+        let served = {
+            let serving = Box::pin(instance.serve(request, answer));
+            let head_deadline = self.began + limits.wall_time();
+            let served = select(serving, timeout_at_head(answered, head_deadline)).await;
+            match served {
+                Either::Left((served, answered)) => {
+                    // The head may have come with the end.
+                    if let Some(Some(answer)) = futures::FutureExt::now_or_never(answered) {
+                        self.answer(answer);
+                    }
+                    served
+                }
+                Either::Right((Some(answer), serving)) => {
+                    self.answer(answer);
+                    match timeout_at((deadline + GRACE).into(), serving).await {
+                        Ok(served) => served,
+                        Err(_) => Err(Fault::Wall(limits.stream_ms_max)),
+                    }
+                }
+                Either::Right((None, _)) => Err(Fault::Wall(limits.wall_ms_max)),
+            }
+        };
+        self.usage.cpu += instance.guest().meter.used();
+        served?;
+        if let Some(wrong) = self.wrong.take() {
+            return Err(wrong);
+        }
+        if self.head.is_none() {
+            return Err(Fault::Answer("it gave none".to_owned()));
+        }
+        generation.http_instances.put_back(instance);
+        Ok(())
+    }
+
+    async fn instance(&self, program: &Program) -> Result<HttpInstance, Fault> {
+        let generation = self.generation;
+        if let Some(instance) = generation.http_instances.take() {
+            return Ok(instance);
+        }
+        HttpInstance::start(program, generation.context.clone(), generation.starting()).await
+    }
+
+    /// Passes the head on, or keeps what is wrong until the call has ended.
+    fn answer(&mut self, answer: GuestAnswer) {
+        let limits = self.generation.limits();
+        let checked = answer.map_err(|error| Fault::Answer(format!("{error:#}")));
+        let checked = checked.and_then(|response| {
+            let (mut head, body) = response.into_parts();
+            let redirects = &self.generation.context.redirects;
+            head.headers = answer::checked_head((head.status, head.headers), limits, redirects)?;
+            let bounded = Bounded { body, left: limits.response_bytes_max };
+            Ok(Response::from_parts(head, bounded.boxed_unsync()))
+        });
+        match checked {
+            Ok(response) => {
+                self.head = Some((self.began.elapsed(), response.status().is_server_error()));
+                self.tell(Ok(response));
+            }
+            Err(fault) => self.wrong = Some(fault),
+        }
+    }
+
+    fn tell(&mut self, outcome: Outcome) {
+        if let Some(told) = self.told.take() {
+            let without_secrets = |fault| self.generation.without_secrets(fault);
+            // Whoever asked may have gone.
+            let _ = told.send(outcome.map_err(without_secrets));
+        }
+    }
+
+    /// Counts what the call took and came to.
+    fn end(mut self, ended: Result<(), Fault>) {
+        let generation = self.generation;
+        let took = self.began.elapsed();
+        let metrics = &generation.context.metrics;
+        metrics.finished(took, &self.usage);
+        generation.watch_health(&ended);
+        let (head_took, is_error) = self.head.unwrap_or((took, false));
+        let is_bad = match &ended {
+            Ok(()) => is_error,
+            Err(fault) => fault.is_plugin_fault(),
+        };
+        generation.scores.count(is_bad, head_took);
+        spans::finished(&self.usage);
+        let Err(fault) = ended else {
+            if is_error {
+                metrics.refused.inc()
+            } else {
+                metrics.ok.inc()
+            }
+            return;
+        };
+        metrics.fault(fault.code());
+        metrics.limit_hit(fault.code());
+        spans::faulted(&Span::current(), &fault);
+        if self.told.is_some() {
+            self.tell(Err(fault));
+        } else {
+            let fault = generation.without_secrets(fault);
+            tracing::warn!(plugin = generation.name(), "{fault}; its answer was cut off");
+        }
+    }
+}
+
+/// Keys and values have transactions of their own.
+const STORE: StoreUse = StoreUse::Denied("components of `wasi:http` have keys and values instead");
+
+/// The guest's answer; none when it does not come in time.
+fn timeout_at_head(
+    answered: oneshot::Receiver<GuestAnswer>,
+    deadline: Instant,
+) -> Pin<Box<dyn Future<Output = Option<GuestAnswer>> + Send>> {
+    Box::pin(async move {
+        match timeout_at(deadline.into(), answered).await {
+            Ok(Ok(answer)) => Some(answer),
+            // The guest goes on without ever answering: the end of the call tells why.
+            Ok(Err(_)) => std::future::pending().await,
+            Err(_) => None,
+        }
+    })
+}
+
+/// What a component sees of a body whose sender went away or was cut off.
+fn of_caller(body: HttpBody) -> WasiBody {
+    body.map_err(|_| WasiError::HttpRequestBodySize(None)).boxed_unsync()
+}
+
+/// The body of an answer, which ends with an error when it is too large.
+struct Bounded {
+    body: WasiBody,
+    left: usize,
+}
+
+impl http_body::Body for Bounded {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, BodyError>>> {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error.to_string().into()))),
+            Some(Ok(frame)) => frame,
+        };
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        Poll::Ready(Some(match self.left.checked_sub(bytes) {
+            Some(left) => {
+                self.left = left;
+                Ok(frame)
+            }
+            None => Err("the answer is larger than `response_bytes_max` allows".into()),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
