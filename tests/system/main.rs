@@ -1,6 +1,7 @@
 //! The real binary from outside: what a person, a client and a power cut do to it.
 
 mod authoring;
+mod components;
 mod durability;
 mod full_disk;
 mod load;

@@ -16,7 +16,9 @@ pub async fn run(options: &File) -> Result<(), Failure> {
     let bytes = dry::read(&options.file)?;
     let file = options.file.display();
     let runtime = dry::runtime(&settings).await?;
-    match Progress::spinner(format!("compiling {file}")).during(runtime.load(bytes)).await {
+    let name = dry::name_of(&options.file);
+    let loading = runtime.load_as(bytes, Some(&name));
+    match Progress::spinner(format!("compiling {file}")).during(loading).await {
         Ok(generation) => {
             let (name, version) = (generation.name(), generation.version());
             let n_routes = generation.description().routes.len();

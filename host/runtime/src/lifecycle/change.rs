@@ -162,8 +162,21 @@ impl Runtime {
     /// # Errors
     /// Why it was not loaded; what served before serves on.
     pub async fn load(&self, component: Vec<u8>) -> Result<Arc<Generation>, LoadError> {
+        self.load_as(component, None).await
+    }
+
+    /// The same, for a component that has no name of its own, one of `wasi:http`: it is `called` so.
+    ///
+    /// # Errors
+    /// Why it was not loaded; what served before serves on.
+    pub async fn load_as(
+        &self,
+        component: Vec<u8>,
+        called: Option<&str>,
+    ) -> Result<Arc<Generation>, LoadError> {
         let digest = Digest::of(&component);
-        let kind = ChangeKind::Install { component, file: None, called: None };
+        let called = called.map(ToOwned::to_owned);
+        let kind = ChangeKind::Install { component, file: None, called };
         self.begin(Change::approved(kind, APPLICATION)).outcome().await?;
         let table = self.table();
         let serving = table.iter().find(|generation| generation.digest() == digest);

@@ -7,6 +7,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -131,12 +132,21 @@ struct Exchange<'a> {
     head: Option<(Duration, bool)>,
     /// Why there is no head.
     wrong: Option<Fault>,
+    /// The call has failed: its body is not whole, even when it ends.
+    is_cut: Arc<AtomicBool>,
 }
 
 impl<'a> Exchange<'a> {
     fn new(generation: &'a Generation, told: oneshot::Sender<Outcome>, queue: Duration) -> Self {
-        let usage = Usage { queue, ..Usage::default() };
-        Self { generation, began: Instant::now(), usage, told: Some(told), head: None, wrong: None }
+        Self {
+            generation,
+            began: Instant::now(),
+            usage: Usage { queue, ..Usage::default() },
+            told: Some(told),
+            head: None,
+            wrong: None,
+            is_cut: Arc::default(),
+        }
     }
 
     /// Runs the call to its end.
@@ -175,6 +185,8 @@ impl<'a> Exchange<'a> {
             }
         };
         self.usage.cpu += instance.guest().meter.used();
+        // Told before the instance is dropped, which ends what it had not written yet.
+        self.is_cut.store(served.is_err(), Relaxed);
         served?;
         if let Some(wrong) = self.wrong.take() {
             return Err(wrong);
@@ -202,7 +214,8 @@ impl<'a> Exchange<'a> {
             let (mut head, body) = response.into_parts();
             let redirects = &self.generation.context.redirects;
             head.headers = answer::checked_head((head.status, head.headers), limits, redirects)?;
-            let bounded = Bounded { body, left: limits.response_bytes_max };
+            let (left, is_cut) = (limits.response_bytes_max, self.is_cut.clone());
+            let bounded = Bounded { body, left, is_cut };
             Ok(Response::from_parts(head, bounded.boxed_unsync()))
         });
         match checked {
@@ -279,10 +292,11 @@ fn of_caller(body: HttpBody) -> WasiBody {
     body.map_err(|_| WasiError::HttpRequestBodySize(None)).boxed_unsync()
 }
 
-/// The body of an answer, which ends with an error when it is too large.
+/// The body of an answer, which ends with an error when it is too large or its call has failed.
 struct Bounded {
     body: WasiBody,
     left: usize,
+    is_cut: Arc<AtomicBool>,
 }
 
 impl http_body::Body for Bounded {
@@ -294,6 +308,9 @@ impl http_body::Body for Bounded {
         context: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, BodyError>>> {
         let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            None if self.is_cut.load(Relaxed) => {
+                return Poll::Ready(Some(Err("the component failed".into())));
+            }
             None => return Poll::Ready(None),
             Some(Err(error)) => return Poll::Ready(Some(Err(error.to_string().into()))),
             Some(Ok(frame)) => frame,
