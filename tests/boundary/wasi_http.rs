@@ -296,6 +296,7 @@ async fn it_is_there_again_after_a_restart() {
     assert_eq!(text(&rig, "/count").await.1, "1");
     rig.runtime.shutdown(Duration::from_secs(10)).await;
     rig.runtime.database().close().await;
+    drop(rig);
     let rig = kept().restore(INCOMING).await;
     assert_eq!(text(&rig, "/count").await.1, "2");
 }
