@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use caplet_runtime::{
-    Answer, Call, FakeClock, Fault, Generation, HostInterface, Identity, Kind, Limits, LoadError,
+    Answer, Call, EngineOptions, FakeClock, Fault, Generation, HostInterface, Identity, Kind, Limits, LoadError,
     Options, PluginOptions, RolePermissions, RouteMatch, Runtime, UpgradeOptions,
 };
 use caplet_store::sqlite::{self, Sqlite};
@@ -54,6 +54,7 @@ impl Setup {
             clock,
             interfaces: self.interfaces,
             upgrade: self.upgrade,
+            engine: EngineOptions { compile_wait_ms: 300_000, ..EngineOptions::default() },
             secrets_key: self.kept.as_ref().map(|kept| kept.join("secrets.key")),
             components: self.kept.map(|kept| kept.join("components")),
             ..Options::new(Arc::new(store))

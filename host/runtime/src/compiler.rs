@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+pub(crate) mod ahead;
 mod worker;
 
 pub use worker::compile_worker;
@@ -84,7 +85,7 @@ pub(crate) struct NotCompiled {
     pub(crate) limit: Option<&'static str>,
 }
 
-/// Compiles a component, or takes its code from the cache.
+/// Compiles a component, or takes what was compiled ahead, or its code from the cache.
 pub(crate) async fn compile(
     inner: &Arc<Inner>,
     bytes: Vec<u8>,
@@ -92,12 +93,12 @@ pub(crate) async fn compile(
     let bytes = Arc::new(bytes);
     let kept = off_the_threads(inner, &bytes, |inner, bytes| {
         let digest = Digest::of(bytes);
-        let kept = inner.cache.as_ref().and_then(|cache| cache.get(&inner.engine, &digest));
-        Ok((digest, kept))
+        let kept = || inner.cache.as_ref()?.get(&inner.engine, &digest).map(Ok);
+        Ok((digest, inner.ahead.get(&digest).or_else(kept)))
     });
     let (digest, kept) = kept.await?;
-    if let Some(component) = kept {
-        return Ok((digest, component));
+    if let Some(compiled) = kept {
+        return compiled.map(|component| (digest, component));
     }
     let code = match &inner.compiler {
         Compiler::InProcess => None,

@@ -301,7 +301,7 @@ impl Generation {
 
     async fn start(&self) -> Result<Instance, Fault> {
         let limits = self.limits();
-        let cpu_budget = Duration::from_millis(limits.cpu_ms_max);
+        let cpu_budget = Duration::from_millis(limits.describe_cpu_ms_max);
         let start = Invocation::describing(limits.wall_time(), cpu_budget);
         let started = Instance::start(&self.template, self.context.clone(), start).await;
         started.map_err(|fault| self.without_secrets(fault))

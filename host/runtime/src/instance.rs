@@ -16,12 +16,17 @@ use wasmtime::{Engine, Store, Trap};
 use crate::fault::Fault;
 use crate::guest::{Context, Guest, Stop};
 use crate::invocation::Invocation;
+use crate::memory::Refused;
 use crate::meter::{Meter, Metered};
 use crate::metrics::PluginMetrics;
 
 /// How much an instance may grow over its calls and still be kept. Linear memory never shrinks: a
 /// guest that once needed much would hold on to it while idle, at the cost of the running ones.
 const KEPT_GROWTH_BYTES_MAX: usize = 8 << 20;
+
+/// An instance whose start took as much CPU time is not dropped when it is the last one that waits: the
+/// first call after a quiet time would pay for an interpreter's start.
+const KEPT_START_CPU_MIN: Duration = Duration::from_millis(2);
 
 /// A component that is compiled, linked and ready to be instantiated.
 #[derive(Clone)]
@@ -70,6 +75,8 @@ pub(crate) struct Instance {
     instance: component::Instance,
     http_handler: Option<http_handler::Guest>,
     n_calls: u32,
+    /// CPU time that its start took.
+    start_cpu: Duration,
     /// Linear memory before the first call.
     bytes_at_start: usize,
     idle_since: Instant,
@@ -102,6 +109,7 @@ impl Instance {
             ),
             None => None,
         };
+        let start_cpu = store.data().meter.used();
         let bytes_at_start = store.data().limiter.held_bytes();
         let idle_since = Instant::now();
         Ok(Self {
@@ -109,6 +117,7 @@ impl Instance {
             instance,
             http_handler,
             n_calls: 0,
+            start_cpu,
             bytes_at_start,
             idle_since,
             _alive: alive,
@@ -129,7 +138,7 @@ impl Instance {
             template.guest.load(&mut store, &instance)?.call_describe(&mut store).await
         });
         let described = Metered::new(run, meter).await;
-        described.map_err(|error| fault(&mut store, &error))
+        described.map_err(|error| start_fault(&mut store, &error))
     }
 
     /// Begins to serve `invocation`.
@@ -203,10 +212,14 @@ fn start_fault(store: &mut Store<Guest>, error: &wasmtime::Error) -> Fault {
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return Fault::Busy("all instances of the host are in use");
     }
-    if error.downcast_ref::<Stop>().is_none() && store.data_mut().limiter.take_refused() {
-        return Fault::Busy("the plugin's memory is used up by its other instances");
+    let is_stopped = error.downcast_ref::<Stop>().is_some();
+    match store.data_mut().limiter.take_refused().filter(|_| !is_stopped) {
+        Some(Refused::Crowded) => {
+            Fault::Busy("the plugin's memory is used up by its other instances")
+        }
+        Some(refused) => Fault::Memory(refused.to_string()),
+        None => fault(store, error),
     }
-    fault(store, error)
 }
 
 /// Why a call failed, from what the engine says and what the host noted.
@@ -227,7 +240,10 @@ fn fault(store: &mut Store<Guest>, error: &wasmtime::Error) -> Fault {
         };
     }
     let reason = reason(error);
-    if guest.limiter.take_refused() { Fault::Memory(reason) } else { Fault::Trap(reason) }
+    match guest.limiter.take_refused() {
+        Some(refused) => Fault::Memory(format!("{reason}; {refused}")),
+        None => Fault::Trap(reason),
+    }
 }
 
 /// The trap and the guest's innermost functions, in one line.
@@ -311,10 +327,13 @@ impl WarmInstances {
         self.idle.lock().len()
     }
 
-    /// Drops those that nobody used for `idle_time_max`.
+    /// Drops those that nobody used for `idle_time_max`, but for one that was started at some cost.
     pub(crate) fn trim(&self, idle_time_max: Duration) {
         let mut idle = self.idle.lock();
-        let old = idle.iter().take_while(|it| it.idle_since.elapsed() >= idle_time_max).count();
+        let mut old = idle.iter().take_while(|it| it.idle_since.elapsed() >= idle_time_max).count();
+        if old == idle.len() && idle.last().is_some_and(|it| it.start_cpu >= KEPT_START_CPU_MIN) {
+            old -= 1;
+        }
         let dropped: Vec<Instance> = idle.drain(..old).collect();
         drop(idle);
         drop(dropped);

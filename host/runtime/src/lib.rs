@@ -28,6 +28,7 @@
 
 mod admission;
 mod answer;
+mod arrivals;
 mod audit;
 mod back_row;
 mod cache;
@@ -81,6 +82,7 @@ mod usage;
 mod wasi;
 mod work;
 
+pub use arrivals::Arrival;
 pub use audit::{Audit, AuditEntry, Decision, Verified};
 pub use caplet_abi::interfaces::{self, Right};
 pub use caplet_abi::{
