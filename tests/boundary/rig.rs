@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use caplet_runtime::{
-    Answer, Call, EngineOptions, FakeClock, Fault, Generation, HostInterface, Identity, Kind, Limits, LoadError,
-    Options, PluginOptions, RolePermissions, RouteMatch, Runtime, UpgradeOptions,
+    Answer, Call, EngineOptions, FakeClock, Fault, Generation, HostInterface, Identity, Kind,
+    Limits, LoadError, Options, PluginOptions, RolePermissions, RouteMatch, Runtime,
+    UpgradeOptions,
 };
 use caplet_store::sqlite::{self, Sqlite};
 use http::Method;

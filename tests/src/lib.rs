@@ -2,6 +2,7 @@
 //! directory and a plugin folder of its own, spoken to over HTTP.
 
 pub mod outside;
+pub mod wasm;
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;

@@ -3,6 +3,7 @@
 mod authoring;
 mod durability;
 mod full_disk;
+mod heavy;
 mod load;
 mod plugin_folder;
 mod process;

@@ -352,8 +352,7 @@ impl Look {
         if let Some(file) = self.files.lock().get_mut(path) {
             let (seen, read) = (file.seen, Some(stamp));
             let (again, behind, compiling, arriving) = (None, None, None, None);
-            *file =
-                File { seen, read, plugin, error, waits, again, behind, compiling, arriving };
+            *file = File { seen, read, plugin, error, waits, again, behind, compiling, arriving };
         }
     }
 

@@ -16,16 +16,22 @@ pub(crate) struct PluginMemory(AtomicUsize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     /// One memory would be larger than it may be.
-    #[error("it wants {wanted} bytes of memory, `limits.memory_bytes_max` is {max}; raise that, or have it need less")]
+    #[error(
+        "it wants {wanted} bytes of memory, `limits.memory_bytes_max` is {max}; raise that, or have it need less"
+    )]
     Memory { wanted: usize, max: usize },
     /// The instance would hold more than all instances together may.
-    #[error("it wants {wanted} bytes of memory, `limits.memory_total_bytes_max` is {max}; raise that, or have it need less")]
+    #[error(
+        "it wants {wanted} bytes of memory, `limits.memory_total_bytes_max` is {max}; raise that, or have it need less"
+    )]
     Total { wanted: usize, max: usize },
     /// The instance would find room if others did not have it.
     #[error("the plugin's other instances hold what is left of `limits.memory_total_bytes_max`")]
     Crowded,
     /// One table would be larger than it may be.
-    #[error("it wants a table of {wanted} elements, `limits.table_elements_max` is {max}; raise that, or have it need less")]
+    #[error(
+        "it wants a table of {wanted} elements, `limits.table_elements_max` is {max}; raise that, or have it need less"
+    )]
     Table { wanted: usize, max: usize },
 }
 
