@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use caplet_runtime::{
-    Answer, Call, FakeClock, Fault, Generation, HostInterface, Identity, Kind, Limits, LoadError,
-    Options, PluginOptions, RolePermissions, RouteMatch, Runtime, UpgradeOptions,
+    Answer, Call, EngineOptions, FakeClock, Fault, Generation, HostInterface, Identity, Kind,
+    Limits, LoadError, Options, PluginOptions, RolePermissions, RouteMatch, Runtime,
+    UpgradeOptions,
 };
 use caplet_store::sqlite::{self, Sqlite};
 use http::Method;
@@ -54,6 +55,7 @@ impl Setup {
             clock,
             interfaces: self.interfaces,
             upgrade: self.upgrade,
+            engine: EngineOptions { compile_wait_ms: 300_000, ..EngineOptions::default() },
             secrets_key: self.kept.as_ref().map(|kept| kept.join("secrets.key")),
             components: self.kept.map(|kept| kept.join("components")),
             ..Options::new(Arc::new(store))

@@ -2,6 +2,7 @@
 //! directory and a plugin folder of its own, spoken to over HTTP.
 
 pub mod outside;
+pub mod wasm;
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -108,6 +109,8 @@ impl Place {
     fn command(&self, mut program: Command, settings: &[(&str, &str)]) -> Command {
         program.arg("serve").args(["--listen", "127.0.0.1:0"]);
         program.arg("--data").arg(self.data()).arg("--plugins").arg(self.plugins());
+        // However busy the machine is that runs these tests: what is ready has everything.
+        program.env("CAPLET_ENGINE__COMPILE_WAIT_MS", "300000");
         program.envs(settings.iter().copied()).stdout(Stdio::piped()).kill_on_drop(true);
         program
     }

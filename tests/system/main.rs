@@ -4,6 +4,7 @@ mod authoring;
 mod components;
 mod durability;
 mod full_disk;
+mod heavy;
 mod load;
 mod plugin_folder;
 mod process;

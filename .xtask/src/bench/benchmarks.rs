@@ -5,6 +5,7 @@ use super::{
     contest::{Contest, Side},
     data::{Data, POSTS, body},
     django::{self, Django},
+    languages,
     load::{Load, Request},
     report::{Bar, Report, Unit, median_of},
     rest,
@@ -53,6 +54,8 @@ pub enum Benchmark {
     Start,
     /// What a plugin holds that nobody calls.
     Idle,
+    /// The same plugins in each language.
+    Languages,
 }
 
 impl Benchmark {
@@ -68,7 +71,13 @@ impl Benchmark {
             Self::Django => against_django(stage, report),
             Self::Start => rest::start(stage, report),
             Self::Idle => rest::idle(stage, report),
+            Self::Languages => languages::run(workspace, stage, report),
         }
+    }
+
+    /// Whether it wants the hand-written rivals, or the program that comes with them.
+    pub fn wants_rivals(self) -> bool {
+        matches!(self, Self::Constant | Self::List | Self::Create | Self::Tags | Self::Django)
     }
 }
 

@@ -119,7 +119,7 @@ impl Contest<'_> {
 
 /// The order of the sides: turned around in every other round, so that none is always the one after
 /// another.
-fn turns(round: u32, n_sides: usize) -> Vec<usize> {
+pub fn turns(round: u32, n_sides: usize) -> Vec<usize> {
     let mut turns: Vec<usize> = (0..n_sides).collect();
     if round % 2 == 1 {
         turns.reverse();

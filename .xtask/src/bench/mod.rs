@@ -8,7 +8,7 @@
 //! - `data`: the comments in the database; `load`: requests, answers, and `wrk`.
 //! - `contest`: sides in turns; `benchmarks`: which there are; `call`: the one without HTTP; `tags`:
 //!   the one with a million taggings; `rest`: starting, and doing nothing.
-//! - `django`: the rival that is installed and not written.
+//! - `django`: the rival that is installed and not written; `languages`: plugins in each language.
 //! - `report`: the table and `results.json`.
 //!
 //! The hand-written sides are in `tests/rivals`.
@@ -18,6 +18,7 @@ mod call;
 mod contest;
 mod data;
 mod django;
+mod languages;
 mod load;
 mod report;
 mod rest;
@@ -30,6 +31,7 @@ use benchmarks::Benchmark;
 use clap::ValueEnum;
 use report::Report;
 use stage::Stage;
+use std::path::PathBuf;
 
 /// What `cargo xtask bench` can be told.
 #[derive(Debug, clap::Args)]
@@ -43,6 +45,12 @@ pub struct Options {
     /// Which to run, separated by commas [default: all].
     #[arg(long, value_delimiter = ',')]
     only: Vec<Benchmark>,
+    /// Measure the program as `cargo build` makes it, and not the released one: to try the benchmarks.
+    #[arg(long)]
+    dev: bool,
+    /// Measure this program of the host, and build none.
+    #[arg(long, value_name = "FILE", conflicts_with = "dev")]
+    program: Option<PathBuf>,
 }
 
 /// Builds everything, runs the benchmarks, prints their figures and writes them to
@@ -52,7 +60,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         [] => Benchmark::value_variants(),
         chosen => chosen,
     };
-    let stage = Stage::build(workspace, options)?;
+    let stage = Stage::build(workspace, options, chosen)?;
     let mut report = Report::new(&stage)?;
     let mut failures = Vec::new();
     for benchmark in chosen {

@@ -1,6 +1,11 @@
 //! What was measured: as a table for people, and as JSON for what compares two runs.
 
-use super::{contest::Contest, load::Measured, stage::Stage};
+use super::{
+    contest::Contest,
+    languages::{self, HEAD},
+    load::Measured,
+    stage::Stage,
+};
 use crate::machine::Machine;
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -87,6 +92,8 @@ pub struct Report {
     pub commit_us: Option<f64>,
     figures: Vec<Figure>,
     series: Vec<Series>,
+    /// What is compared with the first of them.
+    pub languages: Vec<languages::Row>,
 }
 
 impl Report {
@@ -99,6 +106,7 @@ impl Report {
             commit_us: None,
             figures: Vec::new(),
             series: Vec::new(),
+            languages: Vec::new(),
         })
     }
 
@@ -128,7 +136,7 @@ impl Report {
         self.figures.push(Figure { benchmark: benchmark.to_owned(), value, unit, bar, met });
     }
 
-    /// Two tables in Markdown: the figures with their bars, and what each side did.
+    /// Tables in Markdown: the figures with their bars, what each side did, and the languages.
     pub fn table(&self) -> String {
         let mut text = String::from("| figure | measured | bar | |\n|---|---|---|---|\n");
         for figure in &self.figures {
@@ -146,6 +154,11 @@ impl Report {
             let p99 = format!("{:.2} ms", series.p99_ms);
             let memory = format!("{:.0} MiB", series.memory_mib);
             line(&mut text, &[series.benchmark, series.side, &rate, &p99, &memory]);
+        }
+        if let Some(first) = self.languages.first() {
+            text.push('\n');
+            text.push_str(HEAD);
+            self.languages.iter().for_each(|row| text.push_str(&row.text(first)));
         }
         if let Some(commit_us) = self.commit_us {
             // Writing to a text cannot fail.

@@ -1,7 +1,7 @@
 //! What the benchmarks need: the host, the rivals, the guests and the load generator, built or
 //! installed; and the folders they run in, below the target directory and so on a real disk.
 
-use super::Options;
+use super::{Options, benchmarks::Benchmark};
 use crate::{
     command::{artifacts, cargo, output, program, run, succeeds},
     guests, host_binary,
@@ -14,7 +14,8 @@ use rustix::process::geteuid;
 use std::{
     ffi::OsStr,
     fs,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
+    process::Command,
 };
 
 /// Signs the tokens that all sides take.
@@ -37,12 +38,13 @@ pub struct Stage {
     /// How long each side is measured in a round, in seconds.
     pub seconds: u32,
     caplet: PathBuf,
-    rivals: PathBuf,
+    /// None when none of the benchmarks wants them.
+    rivals: Option<PathBuf>,
 }
 
 impl Stage {
     /// Builds and installs what is missing, and empties the folder of the benchmarks.
-    pub fn build(workspace: &Workspace, options: &Options) -> Result<Self> {
+    pub fn build(workspace: &Workspace, options: &Options, chosen: &[Benchmark]) -> Result<Self> {
         ensure_wrk()?;
         tools::ensure_wasm_target()?;
         let folder = workspace.target().join("bench");
@@ -53,8 +55,15 @@ impl Stage {
         let stage = Self {
             root: workspace.root().into(),
             guests: guests::collect(workspace)?,
-            caplet: host_binary::build(workspace, true)?,
-            rivals: build_rivals(workspace)?,
+            caplet: match &options.program {
+                Some(program) => path::absolute(program)?,
+                None => host_binary::build(workspace, !options.dev)?,
+            },
+            rivals: chosen
+                .iter()
+                .any(|it| it.wants_rivals())
+                .then(|| build_rivals(workspace))
+                .transpose()?,
             rounds: options.rounds,
             seconds: options.seconds,
             folder,
@@ -101,7 +110,7 @@ impl Stage {
 
     /// Starts the host with other settings than the default, if any, and waits until it listens.
     pub fn start_host(&self, settings: &[(&str, &OsStr)]) -> Result<Server> {
-        let mut command = program(&self.caplet);
+        let mut command = self.caplet();
         command.arg("serve").env("CAPLET_LISTEN", "127.0.0.1:0");
         command.env("CAPLET_DATA", self.data()).env("CAPLET_PLUGINS", self.plugins());
         command.env("CAPLET_AUTH__HS256_SECRET", SECRET).envs(settings.iter().copied());
@@ -110,14 +119,14 @@ impl Stage {
 
     /// Starts a rival.
     pub fn rival<I: AsRef<OsStr>>(&self, arguments: &[I]) -> Result<Server> {
-        let mut command = program(&self.rivals);
+        let mut command = program(self.rivals()?);
         command.args(arguments).env("RIVAL_SECRET", SECRET);
         Server::start(&mut command, &self.folder.join("rival.log"))
     }
 
     /// A token of a person, made by the host's own command.
     pub fn token(&self) -> Result<String> {
-        let mut command = program(&self.caplet);
+        let mut command = self.caplet();
         command.arg("token").env("CAPLET_DATA", self.data());
         let text = output(command.env("CAPLET_AUTH__HS256_SECRET", SECRET))?;
         let token = text.lines().map(str::trim).rfind(|line| !line.is_empty());
@@ -127,13 +136,22 @@ impl Stage {
     /// Runs the statements of a file on the database of a plugin that does not run.
     pub fn fill(&self, plugin: &str, statements: &Path) -> Result<()> {
         let database = self.data().join(format!("databases/{plugin}.db"));
-        run(program(&self.rivals).arg("fill").args([database.as_path(), statements]))
+        run(program(self.rivals()?).arg("fill").args([database.as_path(), statements]))
     }
 
     /// How long one commit takes here, in microseconds.
     pub fn commit_us(&self) -> Result<f64> {
-        let text = output(program(&self.rivals).arg("commit").arg(&self.folder))?;
+        let text = output(program(self.rivals()?).arg("commit").arg(&self.folder))?;
         text.trim().parse().context("the time of a commit is not a number")
+    }
+
+    /// The host's program.
+    pub fn caplet(&self) -> Command {
+        program(&self.caplet)
+    }
+
+    fn rivals(&self) -> Result<&Path> {
+        self.rivals.as_deref().context("a benchmark that uses the rivals has not asked for them")
     }
 
     fn plugins(&self) -> PathBuf {

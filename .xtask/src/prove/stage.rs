@@ -105,6 +105,8 @@ impl Place<'_> {
         command.arg("serve").args(arguments).env("CAPLET_LISTEN", "127.0.0.1:0");
         command.env("CAPLET_DATA", self.data()).env("CAPLET_PLUGINS", self.plugins());
         command.env("CAPLET_AUTH__HS256_SECRET", SECRET);
+        // What is ready has all that is to be measured.
+        command.env("CAPLET_ENGINE__COMPILE_WAIT_MS", "300000");
         command.envs(settings.iter().map(|(name, value)| (name, OsStr::new(value))));
         let mut server = Server::start(&mut command, &self.log()?)?;
         server.wait_until_ready()?;

@@ -81,7 +81,9 @@ async fn serve(
         }
         // Who waits in the queue of a socket that was passed on, or served before, is to find what was
         // there before.
-        if predecessor.is_some() || listener.is_shared() || is_resumed {
+        if predecessor.is_some() || is_resumed {
+            term.host().loaded().await;
+        } else if listener.is_shared() {
             term.host().ready().await;
         }
         if let Some(predecessor) = predecessor.take() {
@@ -169,7 +171,7 @@ async fn show_loading(host: Host, progress: Progress) {
 
 /// A name in the settings that no plugin has is nearly always a slip of the pen.
 async fn warn_of_absent(host: Host, named: Vec<String>) {
-    host.ready().await;
+    host.loaded().await;
     for plugin in named {
         if host.runtime().table().get(&plugin).is_none() {
             tracing::warn!("`plugin.{plugin}` is set, but no plugin of that name is loaded");

@@ -14,6 +14,7 @@ use crate::table::aligned;
 #[derive(Deserialize)]
 struct Plugins {
     items: Vec<Plugin>,
+    loading: Vec<Loading>,
     failed: Vec<FailedFile>,
 }
 
@@ -42,12 +43,18 @@ struct Quarantine {
 }
 
 #[derive(Deserialize)]
+struct Loading {
+    name: String,
+    step: String,
+}
+
+#[derive(Deserialize)]
 struct FailedFile {
     file: String,
     reason: String,
 }
 
-/// Prints a table of the plugins that serve, and the files that are not loaded.
+/// Prints a table of the plugins that serve, those on their way, and the files that are not loaded.
 ///
 /// # Errors
 /// When the host cannot be asked.
@@ -71,6 +78,9 @@ pub async fn run(options: &Status) -> Result<(), Failure> {
             let name = &plugin.name;
             text += &format!("rolling out: {name} {version} (generation {generation}): {stage}\n");
         }
+    }
+    for Loading { name, step } in plugins.loading {
+        text += &format!("{step}: {name}\n");
     }
     for FailedFile { file, reason } in plugins.failed {
         text += &format!("not loaded: {file}: {reason}\n");

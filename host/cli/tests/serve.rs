@@ -19,6 +19,7 @@ impl Server {
             .current_dir(place)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env_clear()
+            .env("CAPLET_ENGINE__COMPILE_WAIT_MS", "300000")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -27,6 +27,7 @@ impl Server {
             .unwrap();
         let mut child = caplet(place, &["serve", "--listen", "127.0.0.1:0"])
             .envs(variables.iter().copied())
+            .env("CAPLET_ENGINE__COMPILE_WAIT_MS", "300000")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

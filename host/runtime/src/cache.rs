@@ -38,24 +38,30 @@ impl Cache {
         Ok(Self { directory: directory.to_owned(), key })
     }
 
+    /// Whether there is an entry for the component of that digest, in hexadecimal digits. Whether it
+    /// verifies is found out by [`Self::get`].
+    pub(crate) fn has(&self, engine: &Engine, digest: &str) -> bool {
+        self.place(engine, digest).1.exists()
+    }
+
     /// The component of that digest, if its code is kept. Reads a file: call it off the async
     /// threads.
     pub(crate) fn get(&self, engine: &Engine, digest: &Digest) -> Option<Component> {
-        let (name, path) = self.place(engine, digest);
+        let (name, path) = self.place(engine, &digest.to_string());
         self.read(engine, &name, &path)
     }
 
     /// Keeps the code of a component that was compiled by this host. Writes a file: call it off the
     /// async threads.
     pub(crate) fn keep(&self, engine: &Engine, digest: &Digest, code: &[u8]) {
-        let (name, path) = self.place(engine, digest);
+        let (name, path) = self.place(engine, &digest.to_string());
         if let Err(error) = self.write(&name, &path, code) {
             let path = path.display();
             tracing::warn!(%error, %path, "compiled code is not kept, and compiled at each start");
         }
     }
 
-    fn place(&self, engine: &Engine, digest: &Digest) -> (String, PathBuf) {
+    fn place(&self, engine: &Engine, digest: &str) -> (String, PathBuf) {
         let name = format!("{digest}-{}", compatibility(engine));
         let path = self.directory.join(format!("{name}.cwasm"));
         (name, path)

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+pub(crate) mod ahead;
 mod worker;
 
 pub use worker::compile_worker;
@@ -91,18 +92,19 @@ pub(crate) struct Compiled {
     pub(crate) component: Component,
 }
 
-/// Compiles a component, or takes its code from the cache.
+/// Compiles a component, or takes what was compiled ahead, or its code from the cache.
 pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Compiled, NotCompiled> {
     let bytes = Arc::new(bytes);
     let kept = off_the_threads(inner, &bytes, |inner, bytes| {
         let (digest, world) = (Digest::of(bytes), World::of(bytes));
         let engine = inner.engine_of(world)?;
-        let kept = inner.cache.as_ref().and_then(|cache| cache.get(&engine, &digest));
+        let kept = || inner.cache.as_ref()?.get(&engine, &digest).map(Ok);
+        let kept = inner.ahead.get(&digest).or_else(kept);
         Ok((digest, world, engine, kept))
     });
     let (digest, world, engine, kept) = kept.await?;
-    if let Some(component) = kept {
-        return Ok(Compiled { digest, world, component });
+    if let Some(compiled) = kept {
+        return compiled.map(|component| Compiled { digest, world, component });
     }
     let code = match &inner.compiler {
         Compiler::InProcess => None,

@@ -12,7 +12,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllo
 /// threads taken waits no longer than this.
 pub(crate) const TICK: Duration = Duration::from_millis(2);
 
-/// How large the pool of instances is, for the whole host. Fixed for the life of the engine.
+/// How large the pool of instances is, for the whole host, and how it starts. Fixed for the life of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineOptions {
@@ -23,11 +23,19 @@ pub struct EngineOptions {
     pub memory_bytes_max: usize,
     /// The most table elements an operator may allow.
     pub table_elements_max: usize,
+    /// How long a host that starts waits for components that it has to compile, in milliseconds. What
+    /// takes longer is compiled while it serves.
+    pub compile_wait_ms: u64,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { instances_max: 1_000, memory_bytes_max: 512 << 20, table_elements_max: 100_000 }
+        Self {
+            instances_max: 1_000,
+            memory_bytes_max: 512 << 20,
+            table_elements_max: 100_000,
+            compile_wait_ms: 5_000,
+        }
     }
 }
 

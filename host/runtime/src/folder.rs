@@ -4,7 +4,7 @@
 //! The folder is looked at several times a second instead of being watched by the system: that is the
 //! same on every file system and in every container, misses nothing, and costs a handful of system
 //! calls. A file is read once it has kept its size and time for one look, so that a copy in progress
-//! is left alone.
+//! is left alone. What has to be compiled is compiled ahead, while the other files are looked at.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -12,8 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use crate::arrivals::Arriving;
+use crate::compiler::ahead::Ahead;
 use crate::digest::Digest;
 use crate::lifecycle::{
     Change, ChangeKind, Difference, FileSource, Outcome, PluginRecord, Presence,
@@ -62,6 +64,32 @@ struct File {
     again: Option<Instant>,
     /// The plugin whose change was in the way when it was read last.
     behind: Option<String>,
+    /// Its content, as it was at that stamp, while that is compiled.
+    compiling: Option<(Stamp, Ahead)>,
+    /// Its plugin's place among those on their way, until it is known what became of the content.
+    arriving: Option<Arriving>,
+}
+
+impl File {
+    /// One that was not looked at yet.
+    fn new(arriving: Arriving) -> Self {
+        Self {
+            seen: Stamp { bytes: u64::MAX, modified: None },
+            read: None,
+            plugin: None,
+            error: None,
+            waits: None,
+            again: None,
+            behind: None,
+            compiling: None,
+            arriving: Some(arriving),
+        }
+    }
+
+    /// Whether the content at that stamp is still being compiled.
+    fn compiles(&self, stamp: Stamp) -> bool {
+        self.compiling.as_ref().is_some_and(|(of, ahead)| *of == stamp && !ahead.is_done())
+    }
 }
 
 /// Why the present content of a file was not loaded.
@@ -70,6 +98,8 @@ enum NotLoaded {
     Refused { reason: String, waits: Option<Digest> },
     /// Because another change of its plugin goes on.
     Later { reason: String, plugin: Option<String> },
+    /// Because it has to be compiled, which has begun.
+    Compiling(Ahead),
 }
 
 impl NotLoaded {
@@ -107,6 +137,7 @@ impl Runtime {
             folder,
             files: files.clone(),
             known: Mutex::default(),
+            compiled: self.inner.ahead.news.clone(),
             inner: Arc::downgrade(&self.inner),
         };
         let looking = tokio::spawn(look.run(done));
@@ -115,7 +146,8 @@ impl Runtime {
 }
 
 impl Folder {
-    /// Returns when every file that was there at the beginning has been loaded or refused.
+    /// Returns when every file that was there at the beginning has been loaded or refused, but for those
+    /// that are compiled for longer than [`crate::EngineOptions::compile_wait_ms`].
     pub async fn first_scan(&self) {
         let mut scanned = self.scanned.clone();
         // The sender is gone only when looking has ended; then there is nothing to wait for.
@@ -159,11 +191,14 @@ struct Look {
     /// By file; an entry is taken out when its file is looked at for the first time.
     known: Mutex<HashMap<String, Known>>,
     files: Arc<Mutex<BTreeMap<PathBuf, File>>>,
+    /// Told when something is compiled.
+    compiled: Arc<Notify>,
     inner: std::sync::Weak<crate::runtime::Inner>,
 }
 
 impl Look {
     async fn run(self, done: watch::Sender<bool>) {
+        let began = Instant::now();
         if let Some(inner) = self.inner.upgrade() {
             self.begin(&Runtime { inner }).await;
         }
@@ -177,10 +212,14 @@ impl Look {
                     tracing::warn!(%error, folder = %self.folder.display(), "cannot read the plugin folder");
                 }
             }
-            drop(runtime);
             settled_at_once = false;
-            done.send_replace(true);
-            tokio::time::sleep(PERIOD).await;
+            let inner = &runtime.inner;
+            if inner.arrivals.is_empty() || began.elapsed() >= inner.compile_wait {
+                done.send_replace(true);
+            }
+            drop(runtime);
+            // Looking may begin earlier, when there is something new to be found.
+            let _ = tokio::time::timeout(PERIOD, self.compiled.notified()).await;
         }
     }
 
@@ -199,11 +238,29 @@ impl Look {
     async fn look(&self, runtime: &Runtime, found: &BTreeMap<PathBuf, Stamp>, settled: bool) {
         self.remove_missing(runtime, found).await;
         self.forget_approved(runtime);
+        self.notice_new(runtime, found);
         for (path, stamp) in found {
-            if self.is_due(path, *stamp, settled) && !self.is_behind_rollout(runtime, path) {
+            let is_due = self.is_due(path, *stamp, settled);
+            if is_due && !self.is_behind_rollout(runtime, path) && !self.returns(runtime, path) {
                 self.load(runtime, path, *stamp).await;
             }
         }
+    }
+
+    /// Counts files that were not there before among what is on its way.
+    fn notice_new(&self, runtime: &Runtime, found: &BTreeMap<PathBuf, Stamp>) {
+        let mut files = self.files.lock();
+        for path in found.keys().filter(|path| !files.contains_key(*path)).collect::<Vec<_>>() {
+            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            let arriving = runtime.inner.arrivals.begin(&name.unwrap_or_default(), false);
+            files.insert(path.clone(), File::new(arriving));
+        }
+    }
+
+    /// Whether the plugin that the file served before is still being brought back.
+    fn returns(&self, runtime: &Runtime, path: &Path) -> bool {
+        let known = self.known.lock();
+        known.get(&file_name(path)).is_some_and(|it| runtime.inner.arrivals.returns(&it.name))
     }
 
     /// Whether the file waits for the end of a rollout, which may take days.
@@ -215,19 +272,11 @@ impl Look {
     /// Notes the file's stamp and says whether it has to be read now.
     fn is_due(&self, path: &Path, stamp: Stamp, settled: bool) -> bool {
         let mut files = self.files.lock();
-        let file = files.entry(path.to_owned()).or_insert(File {
-            seen: Stamp { bytes: u64::MAX, modified: None },
-            read: None,
-            plugin: None,
-            error: None,
-            waits: None,
-            again: None,
-            behind: None,
-        });
+        let Some(file) = files.get_mut(path) else { return false };
         let is_settled = settled || file.seen == stamp;
         file.seen = stamp;
         let is_put_off = file.again.is_some_and(|again| Instant::now() < again);
-        is_settled && !is_put_off && file.read != Some(stamp)
+        is_settled && !is_put_off && file.read != Some(stamp) && !file.compiles(stamp)
     }
 
     async fn remove_missing(&self, runtime: &Runtime, found: &BTreeMap<PathBuf, Stamp>) {
@@ -281,12 +330,19 @@ impl Look {
 
     async fn load(&self, runtime: &Runtime, path: &Path, stamp: Stamp) {
         let name = file_name(path);
-        let loaded = self.try_load(runtime, path).await;
+        // What was compiled ahead is kept until it is used.
+        let compiled = self.files.lock().get_mut(path).and_then(|file| file.compiling.take());
+        let compiled = compiled.filter(|(of, _)| *of == stamp);
+        let loaded = self.try_load(runtime, path, compiled.is_some()).await;
+        drop(compiled);
         let before = self.files.lock().get(path).and_then(|file| file.plugin.clone());
         let (plugin, error, waits) = match loaded {
             Ok(plugin) => (Some(plugin), None, None),
             Err(NotLoaded::Later { reason, plugin }) => {
                 return self.put_off(path, (reason, plugin));
+            }
+            Err(NotLoaded::Compiling(ahead)) => {
+                return self.wait_until_compiled(runtime, path, (stamp, ahead));
             }
             Err(NotLoaded::Refused { reason, waits }) => (before.clone(), Some(reason), waits),
         };
@@ -295,9 +351,20 @@ impl Look {
         }
         report(&name, plugin.as_deref(), error.as_deref());
         if let Some(file) = self.files.lock().get_mut(path) {
-            let seen = file.seen;
-            let read = Some(stamp);
-            *file = File { seen, read, plugin, error, waits, again: None, behind: None };
+            let (seen, read) = (file.seen, Some(stamp));
+            let (again, behind, compiling, arriving) = (None, None, None, None);
+            *file = File { seen, read, plugin, error, waits, again, behind, compiling, arriving };
+        }
+    }
+
+    /// Leaves the file unread until its content is compiled.
+    fn wait_until_compiled(&self, runtime: &Runtime, path: &Path, compiling: (Stamp, Ahead)) {
+        if let Some(file) = self.files.lock().get_mut(path) {
+            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            let name = file.plugin.clone().or(stem).unwrap_or_default();
+            let begin = || runtime.inner.arrivals.begin(&name, false);
+            file.arriving.get_or_insert_with(begin).compiles(true);
+            file.compiling = Some(compiling);
         }
     }
 
@@ -308,11 +375,17 @@ impl Look {
             file.again = Some(Instant::now() + PUT_OFF);
             file.error = Some(reason);
             file.behind = plugin;
+            file.arriving = None;
         }
     }
 
     /// The plugin that the file serves now, or why its content was not loaded.
-    async fn try_load(&self, runtime: &Runtime, path: &Path) -> Result<String, NotLoaded> {
+    async fn try_load(
+        &self,
+        runtime: &Runtime,
+        path: &Path,
+        is_compiled: bool,
+    ) -> Result<String, NotLoaded> {
         let bytes_max = runtime.limits().component_bytes_max as u64;
         let metadata = tokio::fs::metadata(path).await.map_err(NotLoaded::because)?;
         if metadata.len() > bytes_max {
@@ -330,6 +403,10 @@ impl Look {
         let is_same = |it: &Known| it.digest == digest.to_string();
         if let Some(plugin) = known.filter(|it| is_same(it) && is_as_wanted(it)) {
             return Ok(plugin.name);
+        }
+        let ahead = || Ahead::begin(&runtime.inner, digest, &component);
+        if let Some(ahead) = (!is_compiled).then(ahead).flatten() {
+            return Err(NotLoaded::Compiling(ahead));
         }
         let called = Some(name_of_file(&file));
         let kind = ChangeKind::Install { component, file: Some(FileSource { file }), called };

@@ -315,7 +315,10 @@ impl Generation {
     /// What an instance is started with, before it serves anybody.
     pub(crate) fn starting(&self) -> Invocation {
         let limits = self.limits();
-        Invocation::describing(limits.wall_time(), Duration::from_millis(limits.cpu_ms_max))
+        Invocation::describing(
+            limits.wall_time(),
+            Duration::from_millis(limits.describe_cpu_ms_max),
+        )
     }
 
     /// How many instances wait for work.

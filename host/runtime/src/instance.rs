@@ -16,12 +16,17 @@ use wasmtime::{Engine, Store, Trap};
 use crate::fault::Fault;
 use crate::guest::{Context, Guest, Stop};
 use crate::invocation::Invocation;
+use crate::memory::Refused;
 use crate::meter::{Meter, Metered};
 use crate::metrics::PluginMetrics;
 
 /// How much an instance may grow over its calls and still be kept. Linear memory never shrinks: a
 /// guest that once needed much would hold on to it while idle, at the cost of the running ones.
 const KEPT_GROWTH_BYTES_MAX: usize = 8 << 20;
+
+/// An instance whose start took as much CPU time is not dropped when it is the last one that waits: the
+/// first call after a quiet time would pay for an interpreter's start.
+const KEPT_START_CPU_MIN: Duration = Duration::from_millis(2);
 
 /// A component that is compiled, linked and ready to be instantiated.
 #[derive(Clone)]
@@ -70,6 +75,8 @@ pub(crate) struct Instance {
     instance: component::Instance,
     http_handler: Option<http_handler::Guest>,
     n_calls: u32,
+    /// CPU time that its start took.
+    start_cpu: Duration,
     /// Linear memory before the first call.
     bytes_at_start: usize,
     /// Counts the instance while it lives.
@@ -101,8 +108,17 @@ impl Instance {
             ),
             None => None,
         };
+        let start_cpu = store.data().meter.used();
         let bytes_at_start = store.data().limiter.held_bytes();
-        Ok(Self { store, instance, http_handler, n_calls: 0, bytes_at_start, _alive: alive })
+        Ok(Self {
+            store,
+            instance,
+            http_handler,
+            n_calls: 0,
+            start_cpu,
+            bytes_at_start,
+            _alive: alive,
+        })
     }
 
     /// What the plugin says of itself.
@@ -119,7 +135,7 @@ impl Instance {
             template.guest.load(&mut store, &instance)?.call_describe(&mut store).await
         });
         let described = Metered::new(run, meter).await;
-        described.map_err(|error| fault(store.data_mut(), &error))
+        described.map_err(|error| start_fault(store.data_mut(), &error))
     }
 
     /// Begins to serve `invocation`.
@@ -184,6 +200,9 @@ pub(crate) trait Reusable {
 
     fn n_calls(&self) -> u32;
 
+    /// CPU time that its start took.
+    fn start_cpu(&self) -> Duration;
+
     /// Linear memory before the first call, in bytes.
     fn bytes_at_start(&self) -> usize;
 
@@ -203,6 +222,10 @@ impl Reusable for Instance {
         self.n_calls
     }
 
+    fn start_cpu(&self) -> Duration {
+        self.start_cpu
+    }
+
     fn bytes_at_start(&self) -> usize {
         self.bytes_at_start
     }
@@ -213,10 +236,14 @@ pub(crate) fn start_fault(guest: &mut Guest, error: &wasmtime::Error) -> Fault {
     if error.is::<wasmtime::PoolConcurrencyLimitError>() {
         return Fault::Busy("all instances of the host are in use");
     }
-    if error.downcast_ref::<Stop>().is_none() && guest.limiter.take_refused() {
-        return Fault::Busy("the plugin's memory is used up by its other instances");
+    let is_stopped = error.downcast_ref::<Stop>().is_some();
+    match guest.limiter.take_refused().filter(|_| !is_stopped) {
+        Some(Refused::Crowded) => {
+            Fault::Busy("the plugin's memory is used up by its other instances")
+        }
+        Some(refused) => Fault::Memory(refused.to_string()),
+        None => fault(guest, error),
     }
-    fault(guest, error)
 }
 
 /// Why a call failed, from what the engine says and what the host noted.
@@ -236,7 +263,10 @@ pub(crate) fn fault(guest: &mut Guest, error: &wasmtime::Error) -> Fault {
         };
     }
     let reason = reason(error);
-    if guest.limiter.take_refused() { Fault::Memory(reason) } else { Fault::Trap(reason) }
+    match guest.limiter.take_refused() {
+        Some(refused) => Fault::Memory(format!("{reason}; {refused}")),
+        None => Fault::Trap(reason),
+    }
 }
 
 /// The trap and the guest's innermost functions, in one line.
@@ -326,10 +356,14 @@ impl<I: Reusable> WarmInstances<I> {
         self.idle.lock().len()
     }
 
-    /// Drops those that nobody used for `idle_time_max`.
+    /// Drops those that nobody used for `idle_time_max`, but for one that was started at some cost.
     pub(crate) fn trim(&self, idle_time_max: Duration) {
         let mut idle = self.idle.lock();
-        let old = idle.iter().take_while(|it| it.since.elapsed() >= idle_time_max).count();
+        let mut old = idle.iter().take_while(|it| it.since.elapsed() >= idle_time_max).count();
+        let is_dear = |it: &Idle<I>| it.instance.start_cpu() >= KEPT_START_CPU_MIN;
+        if old == idle.len() && idle.last().is_some_and(is_dear) {
+            old -= 1;
+        }
         let dropped: Vec<Idle<I>> = idle.drain(..old).collect();
         drop(idle);
         drop(dropped);

@@ -29,6 +29,7 @@
 
 mod admission;
 mod answer;
+mod arrivals;
 mod audit;
 mod back_row;
 mod cache;
@@ -83,6 +84,7 @@ mod wasi;
 mod wasi_http;
 mod work;
 
+pub use arrivals::Arrival;
 pub use audit::{Audit, AuditEntry, Decision, Verified};
 pub use caplet_abi::interfaces::{self, Right};
 pub use caplet_abi::{

@@ -365,7 +365,7 @@ async fn describe(
     let (context, invocation) = inner.without_rights();
     Instance::describe(template, context, invocation).await.map_err(|fault| {
         let reason = match fault {
-            Fault::Busy(_) => "it wants more memory or instances than the host has".to_owned(),
+            Fault::Busy(why) => format!("there is no room for it now: {why}"),
             fault => format!("the plugin {fault}"),
         };
         Step::Describe.failed(None, vec![reason])
@@ -470,7 +470,10 @@ pub(crate) fn build(
 impl Inner {
     /// What a component is asked with about itself, before it has a name.
     fn without_rights(&self) -> (Arc<Context>, Invocation) {
-        let limits = self.limits.clone();
+        let mut limits = self.limits.clone();
+        // Whose limits hold for it is known once it has said its name.
+        limits.memory_bytes_max = self.memory_bytes_max_of_any();
+        limits.memory_total_bytes_max = limits.memory_total_bytes_max.max(limits.memory_bytes_max);
         let cpu_budget = Duration::from_millis(limits.describe_cpu_ms_max);
         let invocation = Invocation::describing(limits.wall_time(), cpu_budget);
         let configured = Configured {

@@ -12,6 +12,29 @@ use crate::limits::Limits;
 #[derive(Debug, Default)]
 pub(crate) struct PluginMemory(AtomicUsize);
 
+/// A growth that was refused. `Display` names the limit and how it is raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    /// One memory would be larger than it may be.
+    #[error(
+        "it wants {wanted} bytes of memory, `limits.memory_bytes_max` is {max}; raise that, or have it need less"
+    )]
+    Memory { wanted: usize, max: usize },
+    /// The instance would hold more than all instances together may.
+    #[error(
+        "it wants {wanted} bytes of memory, `limits.memory_total_bytes_max` is {max}; raise that, or have it need less"
+    )]
+    Total { wanted: usize, max: usize },
+    /// The instance would find room if others did not have it.
+    #[error("the plugin's other instances hold what is left of `limits.memory_total_bytes_max`")]
+    Crowded,
+    /// One table would be larger than it may be.
+    #[error(
+        "it wants a table of {wanted} elements, `limits.table_elements_max` is {max}; raise that, or have it need less"
+    )]
+    Table { wanted: usize, max: usize },
+}
+
 impl PluginMemory {
     fn take(&self, bytes: usize, bytes_max: usize) -> bool {
         let grown = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= bytes_max);
@@ -30,7 +53,7 @@ pub(crate) struct MemoryLimiter {
     memory_bytes_max: usize,
     memory_total_bytes_max: usize,
     table_elements_max: usize,
-    refused: bool,
+    refused: Option<Refused>,
 }
 
 impl MemoryLimiter {
@@ -41,7 +64,7 @@ impl MemoryLimiter {
             memory_bytes_max: limits.memory_bytes_max,
             memory_total_bytes_max: limits.memory_total_bytes_max,
             table_elements_max: limits.table_elements_max,
-            refused: false,
+            refused: None,
         }
     }
 
@@ -50,9 +73,24 @@ impl MemoryLimiter {
         self.held_bytes
     }
 
-    /// Whether a growth was refused since the last call of this function.
-    pub(crate) fn take_refused(&mut self) -> bool {
-        std::mem::take(&mut self.refused)
+    /// The growth that was refused last since the last call of this function.
+    pub(crate) fn take_refused(&mut self) -> Option<Refused> {
+        self.refused.take()
+    }
+
+    /// Takes what a memory grows by, if there is room.
+    fn take(&mut self, current: usize, desired: usize) -> Result<(), Refused> {
+        if desired > self.memory_bytes_max {
+            return Err(Refused::Memory { wanted: desired, max: self.memory_bytes_max });
+        }
+        let (bytes, max) = (desired.saturating_sub(current), self.memory_total_bytes_max);
+        let wanted = self.held_bytes + bytes;
+        match self.plugin.take(bytes, max) {
+            true => self.held_bytes = wanted,
+            false if wanted > max => return Err(Refused::Total { wanted, max }),
+            false => return Err(Refused::Crowded),
+        }
+        Ok(())
     }
 }
 
@@ -63,14 +101,9 @@ impl ResourceLimiter for MemoryLimiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let bytes = desired.saturating_sub(current);
-        let fits = desired <= self.memory_bytes_max
-            && self.plugin.take(bytes, self.memory_total_bytes_max);
-        if fits {
-            self.held_bytes += bytes;
-        }
-        self.refused |= !fits;
-        Ok(fits)
+        let taken = self.take(current, desired);
+        self.refused = taken.err().or(self.refused);
+        Ok(taken.is_ok())
     }
 
     fn table_growing(
@@ -79,9 +112,11 @@ impl ResourceLimiter for MemoryLimiter {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let fits = desired <= self.table_elements_max;
-        self.refused |= !fits;
-        Ok(fits)
+        let max = self.table_elements_max;
+        if desired > max {
+            self.refused = Some(Refused::Table { wanted: desired, max });
+        }
+        Ok(desired <= max)
     }
 
     fn instances(&self) -> usize {
@@ -115,11 +150,17 @@ mod tests {
         let mut first = MemoryLimiter::new(plugin.clone(), &limits);
         let mut second = MemoryLimiter::new(plugin.clone(), &limits);
         assert!(!first.memory_growing(0, 101, None).unwrap());
-        assert!(first.take_refused() && !first.take_refused());
+        assert_eq!(first.take_refused(), Some(Refused::Memory { wanted: 101, max: 100 }));
+        assert_eq!(first.take_refused(), None);
         assert!(first.memory_growing(0, 100, None).unwrap());
         assert!(!second.memory_growing(0, 60, None).unwrap());
+        assert_eq!(second.take_refused(), Some(Refused::Crowded));
         drop(first);
         assert!(second.memory_growing(0, 60, None).unwrap());
         assert_eq!(plugin.held_bytes(), 60);
+        assert!(!second.memory_growing(0, 95, None).unwrap());
+        assert_eq!(second.take_refused(), Some(Refused::Total { wanted: 155, max: 150 }));
+        assert!(!second.table_growing(0, limits.table_elements_max + 1, None).unwrap());
+        assert!(second.take_refused().unwrap().to_string().contains("table_elements_max"));
     }
 }

@@ -16,10 +16,12 @@ use parking_lot::Mutex;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
+use crate::arrivals::Arrivals;
 use crate::audit::{Audit, Decision};
 use crate::back_row::BackRow;
 use crate::cache::Cache;
 use crate::clock::Clock;
+use crate::compiler::ahead::CompiledAhead;
 use crate::compiler::{Compiled, Compiler, Processes};
 use crate::cpu_share::Processors;
 use crate::engine::{self, EngineOptions, World};
@@ -142,6 +144,10 @@ pub(crate) struct Inner {
     pub(crate) cache: Option<Cache>,
     pub(crate) compiler: Compiler,
     pub(crate) compiling: Processes,
+    pub(crate) ahead: CompiledAhead,
+    /// How long a host that starts waits for what has to be compiled.
+    pub(crate) compile_wait: Duration,
+    pub(crate) arrivals: Arc<Arrivals>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) database: HostDatabase,
     pub(crate) audit: Audit,
@@ -205,6 +211,9 @@ impl Options {
                 cache,
                 compiler: self.compiler,
                 compiling: Processes::new(),
+                ahead: CompiledAhead::default(),
+                compile_wait: Duration::from_millis(self.engine.compile_wait_ms),
+                arrivals: Arc::default(),
                 store: self.store,
                 audit: Audit::new(database.clone(), self.clock.clone()),
                 database,
@@ -250,6 +259,22 @@ impl Inner {
         }
         let standard = Standard::start(&self.engine_options)?;
         Ok(self.standard.get_or_init(|| standard))
+    }
+
+    /// Whether the code of the component of that digest, in hexadecimal digits, is kept.
+    pub(crate) fn is_in_cache(&self, world: World, digest: &str) -> bool {
+        let Some(cache) = &self.cache else { return false };
+        self.engine_of(world).is_ok_and(|engine| cache.has(&engine, digest))
+    }
+
+    /// The most memory that an instance of any plugin may have: of those that are named in what the host
+    /// was started with, and of those that serve.
+    pub(crate) fn memory_bytes_max_of_any(&self) -> usize {
+        let set = self.plugins.values().filter_map(|it| it.limits(&self.limits).ok());
+        let set = set.map(|limits| limits.memory_bytes_max).max().unwrap_or_default();
+        let table = self.table.load();
+        let serving = table.callable().map(|it| it.limits().memory_bytes_max).max();
+        self.limits.memory_bytes_max.max(set).max(serving.unwrap_or_default())
     }
 }
 

@@ -71,14 +71,16 @@ pub(crate) fn plan(
     (Some(metrics), plan)
 }
 
-/// What no plugin serves may be a service's.
+/// What no plugin serves may be a service's, or that of a plugin which does not serve yet.
 fn plan_forward(
     exchange: &Exchange<'_>,
     name: &str,
     below: &str,
 ) -> (Option<Arc<RequestMetrics>>, Result<Plan, Problem>) {
     let Some(service) = exchange.host.gateway.get(name) else {
-        return (None, Err(Problem::not_found()));
+        let is_arriving = exchange.host.runtime.is_arriving(name);
+        let problem = if is_arriving { Problem::plugin_loading() } else { Problem::not_found() };
+        return (None, Err(problem));
     };
     let metrics = service.counters.requests.clone();
     let planned = forward::plan(exchange, service, below);

@@ -128,10 +128,12 @@ pub struct Http {
     pub connections_max: usize,
     /// HTTP/2 streams at once on one connection.
     pub streams_max: u32,
-    /// How long a connection may take to send the head of a request, or a next one, in milliseconds;
-    /// then it is closed. It is looked at four times in that time, so that it may take half as much
-    /// again.
+    /// How long a connection may take to send the head of its first request, in milliseconds; then it is
+    /// closed. It is looked at four times in that time, so that it may take half as much again.
     pub header_read_ms_max: u64,
+    /// How long it may be idle after a request, in milliseconds; never shorter than `header_read_ms_max`.
+    /// Clients that keep connections for longer may send a request just when it is closed.
+    pub idle_ms_max: u64,
     /// The head of a request, in bytes, at least 8 192; more is answered 431.
     pub header_bytes_max: usize,
     /// Path and query together, in bytes; more is answered 414.
@@ -160,6 +162,7 @@ impl Default for Http {
             connections_max: 8_192,
             streams_max: 128,
             header_read_ms_max: 10_000,
+            idle_ms_max: 75_000,
             header_bytes_max: 64 << 10,
             url_bytes_max: 8 << 10,
             query_parameters_max: 100,
@@ -178,6 +181,12 @@ impl Http {
     #[must_use]
     pub fn header_read_time(&self) -> Duration {
         Duration::from_millis(self.header_read_ms_max)
+    }
+
+    /// How long a connection may be idle after a request.
+    #[must_use]
+    pub fn idle_time(&self) -> Duration {
+        Duration::from_millis(self.idle_ms_max)
     }
 
     /// How long a client may leave an answer unread.

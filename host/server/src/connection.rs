@@ -5,6 +5,7 @@
 //! at a few times in its allowance, whether it has asked for anything since the last look. How it is
 //! told to end when the host ends is in [`crate::farewell`].
 
+use std::cmp::Ordering;
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
@@ -41,10 +42,12 @@ pub(crate) enum Order {
     Cut,
 }
 
-/// How long a connection has been quiet.
+/// How long a connection has been quiet: before its first request, or after one.
 struct Patience {
     activity: Arc<Activity>,
     looks: Interval,
+    /// Looks that it may be quiet after a request.
+    idle_looks: u32,
     n_begun: u32,
     n_quiet_looks: u32,
 }
@@ -65,25 +68,32 @@ enum Verdict {
 }
 
 impl Patience {
-    fn new(activity: Arc<Activity>, time_max: Duration) -> Self {
-        let period = (time_max / LOOKS).max(Duration::from_millis(1));
+    fn new(activity: Arc<Activity>, first_time_max: Duration, idle_time_max: Duration) -> Self {
+        let period = (first_time_max / LOOKS).max(Duration::from_millis(1));
         let mut looks = interval_at(Instant::now() + period, period);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { activity, looks, n_begun: 0, n_quiet_looks: 0 }
+        let idle_looks = idle_time_max.as_nanos().div_ceil(period.as_nanos());
+        let idle_looks = u32::try_from(idle_looks).unwrap_or(u32::MAX - 1).max(LOOKS);
+        Self { activity, looks, idle_looks, n_begun: 0, n_quiet_looks: 0 }
+    }
+
+    /// Whether it has asked for nothing since the last look.
+    fn is_quiet(&self) -> bool {
+        !self.activity.is_busy() && self.activity.n_begun() == self.n_begun
     }
 
     fn look(&mut self) -> Verdict {
-        let n_begun = self.activity.n_begun();
-        if self.activity.is_busy() || n_begun != self.n_begun {
-            self.n_begun = n_begun;
+        if !self.is_quiet() {
+            self.n_begun = self.activity.n_begun();
             self.n_quiet_looks = 0;
             return Verdict::Fine;
         }
         self.n_quiet_looks += 1;
-        match self.n_quiet_looks {
-            n if n < LOOKS => Verdict::Fine,
-            LOOKS => Verdict::Finish,
-            _ => Verdict::Cut,
+        let looks_max = if self.n_begun == 0 { LOOKS } else { self.idle_looks };
+        match self.n_quiet_looks.cmp(&looks_max) {
+            Ordering::Less => Verdict::Fine,
+            Ordering::Equal => Verdict::Finish,
+            Ordering::Greater => Verdict::Cut,
         }
     }
 }
@@ -99,7 +109,8 @@ pub(crate) async fn serve(
 ) {
     let peer = stream.peer_addr().ok();
     let activity = Activity::new(open);
-    let mut patience = Patience::new(activity.clone(), host.http.header_read_time());
+    let mut patience =
+        Patience::new(activity.clone(), host.http.header_read_time(), host.http.idle_time());
     let mut farewell = Farewell::new(activity.clone(), host.http.shutdown_quiet_time(), asking);
     let stream = Stalling::new(stream, host.http.write_stall_time(), activity.clone());
     let limits = host.clone();
@@ -129,17 +140,20 @@ pub(crate) async fn serve(
                     connection.as_mut().graceful_shutdown();
                 }
             }
-            Verdict::Quiet => {
+            Verdict::Quiet | Verdict::Finish => {
                 // What has arrived since the last poll is seen first: closing on it would reset it.
                 tokio::task::yield_now().await;
                 if let Poll::Ready(ended) = futures::poll!(connection.as_mut()) {
                     return tell(&limits, ended);
                 }
-                if farewell.end() {
+                let may_end = match verdict {
+                    Verdict::Quiet => farewell.end(),
+                    _ => patience.is_quiet(),
+                };
+                if may_end {
                     connection.as_mut().graceful_shutdown();
                 }
             }
-            Verdict::Finish => connection.as_mut().graceful_shutdown(),
             Verdict::Cut => return,
         }
     }
@@ -180,12 +194,12 @@ async fn order(orders: &mut watch::Receiver<Order>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::Ordering::Relaxed;
 
     use super::*;
 
     fn patience() -> Patience {
-        Patience::new(Arc::default(), Duration::from_secs(10))
+        Patience::new(Arc::default(), Duration::from_secs(10), Duration::from_secs(60))
     }
 
     #[tokio::test]
@@ -208,9 +222,11 @@ mod tests {
         let running = activity.clone().begin(&request);
         assert!((0..10).all(|_| patience.look() == Verdict::Fine));
         drop(running);
-        activity.writing.store(true, Ordering::Relaxed);
+        activity.writing.store(true, Relaxed);
         assert!((0..10).all(|_| patience.look() == Verdict::Fine));
-        activity.writing.store(false, Ordering::Relaxed);
-        assert!((0..4).any(|_| patience.look() == Verdict::Finish));
+        activity.writing.store(false, Relaxed);
+        // After a request it may be quiet for longer.
+        let n_looks = (1..=100).find(|_| patience.look() == Verdict::Finish);
+        assert_eq!(n_looks, Some(24));
     }
 }

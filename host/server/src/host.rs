@@ -293,7 +293,8 @@ impl Builder {
         tokio::spawn({
             let host = host.clone();
             async move {
-                host.ready().await;
+                // Those who keep what is to be told or erased are all there then.
+                host.loaded().await;
                 if let Err(error) = host.shared.subjects.resume(&host.shared).await {
                     tracing::error!(%error, "what was begun for data subjects is not resumed");
                 }
@@ -384,12 +385,19 @@ impl Host {
         self.shared.tokens.issue(claims, ttl)
     }
 
-    /// Waits until the plugin folder has been read for the first time.
+    /// Waits until the plugin folder has been read for the first time. Components that take longer to
+    /// compile than `engine.compile_wait_ms` are not waited for.
     pub async fn ready(&self) {
         if let Some(folder) = &self.shared.folder {
             folder.first_scan().await;
         }
         self.shared.enter(Phase::Starting, Phase::Ready);
+    }
+
+    /// Waits until the host is ready and no plugin is on its way any more, however long compiling takes.
+    pub async fn loaded(&self) {
+        self.ready().await;
+        self.shared.runtime.arrived().await;
     }
 
     /// Tells those who ask at `/readyz` to send no more requests. Requests that come are served.

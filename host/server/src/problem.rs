@@ -119,6 +119,14 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
+    /// 503 for a plugin that does not serve yet.
+    #[must_use]
+    pub fn plugin_loading() -> Self {
+        let detail = "The plugin is being compiled or started, and does not serve yet. Try again.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "plugin-loading", detail)
+            .with_header(RETRY_AFTER, HeaderValue::from_static("2"))
+    }
+
     /// 503 for a host that is ending.
     #[must_use]
     pub fn stopping() -> Self {

@@ -43,7 +43,8 @@ pub(crate) fn serve(exchange: &Exchange<'_>, path: &str) -> Result<Answered, Pro
     }
 }
 
-/// Whether requests should be sent here, what is loaded, and which files are not and why.
+/// Whether requests should be sent here, what is loaded, what is on its way, and which files are not
+/// loaded and why.
 fn readiness(exchange: &Exchange<'_>) -> Result<Answered, Problem> {
     let host = exchange.host;
     let phase = host.phase();
@@ -71,7 +72,13 @@ fn what_is_loaded(host: &Shared, phase: Phase) -> Value {
         .into_iter()
         .map(|(file, reason)| json!({ "file": file, "reason": reason }))
         .collect();
-    json!({ "status": phase.name(), "plugins": plugins, "failed": failed })
+    let loading: Vec<_> = host
+        .runtime
+        .arrivals()
+        .into_iter()
+        .map(|it| json!({ "name": it.name, "step": pages::step(&it) }))
+        .collect();
+    json!({ "status": phase.name(), "plugins": plugins, "loading": loading, "failed": failed })
 }
 
 fn metrics(exchange: &Exchange<'_>) -> Result<Answered, Problem> {

@@ -147,7 +147,11 @@ async fn refuses_messages_whose_length_is_ambiguous() {
 
 #[tokio::test]
 async fn closes_connections_that_ask_for_nothing() {
-    let listening = Listening::start("echo", |config| config.http.header_read_ms_max = 100).await;
+    let listening = Listening::start("echo", |config| {
+        config.http.header_read_ms_max = 100;
+        config.http.idle_ms_max = 200;
+    })
+    .await;
     for beginning in ["", "P", "PRI * HTTP/2", "GET / HTTP/1.1\r\nhost:"] {
         let mut stream = listening.connect().await;
         stream.write_all(beginning.as_bytes()).await.unwrap();

@@ -1,5 +1,9 @@
 //! Components that no toolchain would make, byte by byte.
 
+use caplet_tests::wasm::{list, section, sized};
+
+pub use caplet_tests::wasm::number;
+
 /// Types of sections in a core module.
 const TYPES: u8 = 1;
 const FUNCTIONS: u8 = 3;
@@ -9,32 +13,6 @@ const TAGS: u8 = 13;
 
 const I32: u8 = 0x7f;
 const END: u8 = 0x0b;
-
-/// A number as LEB128.
-pub fn number(mut value: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = (value & 0x7f) as u8;
-        value >>= 7;
-        if value == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
-}
-
-fn sized(content: &[u8]) -> Vec<u8> {
-    [number(content.len()), content.to_vec()].concat()
-}
-
-fn section(id: u8, content: &[u8]) -> Vec<u8> {
-    [vec![id], sized(content)].concat()
-}
-
-fn list(items: &[Vec<u8>]) -> Vec<u8> {
-    [number(items.len()), items.concat()].concat()
-}
 
 /// A component of these sections.
 fn component(sections: &[Vec<u8>]) -> Vec<u8> {

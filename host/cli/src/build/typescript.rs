@@ -24,6 +24,12 @@ const NODE: Tool = Tool {
 
 const WORLD: &str = "plugin-with-health";
 
+/// Installs what the `package.json` of the template names.
+const INSTALL: &str = "npm install";
+
+/// Installs what that does not name, because it is large and few want it.
+const INSTALL_SPIDERMONKEY: &str = "npm install --save-dev @bytecodealliance/jco@1.35.0";
+
 impl Toolchain for TypeScript {
     fn check(&self) -> Result<(), Failure> {
         NODE.find().map(drop)
@@ -34,7 +40,7 @@ impl Toolchain for TypeScript {
             Failure::run_time(format!("no temporary folder can be made: {reason}"))
         })?;
         if purpose == Purpose::Release {
-            let mut check = Command::new(program(project, "tsc")?);
+            let mut check = Command::new(program(project, "tsc", INSTALL)?);
             tool::run(check.arg("--project").arg(&project.folder), "the check of the types")?;
         }
         let script = folder.path().join("plugin.js");
@@ -53,15 +59,15 @@ impl Toolchain for TypeScript {
     }
 }
 
-/// A tool that the plugin's `package.json` names.
-fn program(project: &Project, name: &str) -> Result<PathBuf, Failure> {
+/// A tool in the plugin's folder, which `install` puts there.
+fn program(project: &Project, name: &str, install: &str) -> Result<PathBuf, Failure> {
     let file = project.folder.join("node_modules/.bin").join(name);
     if file.exists() {
         return std::path::absolute(&file)
             .map_err(|reason| Failure::run_time(format!("{}: {reason}", file.display())));
     }
     let place = project.folder.display();
-    Err(Failure::run_time(format!("`{name}` is missing: cd {place} && npm install")))
+    Err(Failure::run_time(format!("`{name}` is missing: cd {place} && {install}")))
 }
 
 fn bundle(project: &Project, folder: &Path, script: &Path) -> Result<(), Failure> {
@@ -78,7 +84,7 @@ fn bundle(project: &Project, folder: &Path, script: &Path) -> Result<(), Failure
     );
     std::fs::write(&entry, text)
         .map_err(|reason| Failure::run_time(format!("{}: {reason}", entry.display())))?;
-    let mut esbuild = Command::new(program(project, "esbuild")?);
+    let mut esbuild = Command::new(program(project, "esbuild", INSTALL)?);
     esbuild.arg(&entry).args(["--bundle", "--format=esm", "--platform=neutral"]);
     esbuild.args(["--main-fields=module,main", "--target=es2022", "--external:caplet:*"]);
     esbuild.args(["--loader:.sql=text", "--log-level=warning"]);
@@ -88,14 +94,14 @@ fn bundle(project: &Project, folder: &Path, script: &Path) -> Result<(), Failure
 }
 
 fn quickjs(project: &Project, script: &Path, component: &Path) -> Result<(), Failure> {
-    let mut build = Command::new(program(project, "componentize-qjs")?);
+    let mut build = Command::new(program(project, "componentize-qjs", INSTALL)?);
     build.args(["--sync", "--world", WORLD, "--wit"]).arg(contract(project));
     build.arg("--js").arg(script).arg("--output").arg(component);
     tool::run(&mut build, "componentize-qjs")
 }
 
 fn spidermonkey(project: &Project, script: &Path, component: &Path) -> Result<(), Failure> {
-    let mut build = Command::new(program(project, "jco")?);
+    let mut build = Command::new(program(project, "jco", INSTALL_SPIDERMONKEY)?);
     build.arg("componentize").arg(script).args(["--world-name", WORLD, "--wit"]);
     build.arg(contract(project)).args(["--disable", "all", "--out"]).arg(component);
     tool::run(&mut build, "jco componentize")
@@ -103,4 +109,32 @@ fn spidermonkey(project: &Project, script: &Path, component: &Path) -> Result<()
 
 fn contract(project: &Project) -> PathBuf {
     project.folder.join(SDK_FOLDER).join("wit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::build::Language;
+
+    #[test]
+    fn a_missing_tool_is_said_with_the_command_that_installs_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = Project {
+            folder: folder.path().to_owned(),
+            name: "notes".to_owned(),
+            language: Language::TypeScript,
+            engine: Engine::SpiderMonkey,
+            output: folder.path().join("build/notes.wasm"),
+        };
+        let (script, component) = (Path::new("plugin.js"), Path::new("component.wasm"));
+        let place = folder.path().display();
+        let said = spidermonkey(&project, script, component).unwrap_err();
+        let remedy = "npm install --save-dev @bytecodealliance/jco@1.35.0";
+        assert_eq!(said.text(), format!("`jco` is missing: cd {place} && {remedy}"));
+        let said = quickjs(&project, script, component).unwrap_err();
+        assert_eq!(
+            said.text(),
+            format!("`componentize-qjs` is missing: cd {place} && npm install")
+        );
+    }
 }

@@ -1,8 +1,11 @@
 //! How a host starts from what it remembers: every plugin that is enabled serves by the generation
-//! that the ledger names, whatever was going on when the host ended.
+//! that the ledger names, whatever was going on when the host ended. What is to be compiled anew, such as
+//! after a new version of the host, keeps nothing else waiting.
 
 use std::collections::HashSet;
 use std::sync::Arc;
+
+use tokio::task::JoinSet;
 
 use super::aftermath::Aftermath;
 use super::history::{GenerationRecord, Kind, NewGeneration, PluginRecord, Presence, State};
@@ -10,15 +13,23 @@ use super::ledger::Source;
 use super::operation::{Operation, Outcome};
 use super::schema::{Beside, Schema, tag};
 use super::{Turn, not_recorded};
+use crate::arrivals::Arriving;
+use crate::compiler::ahead::Ahead;
+use crate::digest::Digest;
 use crate::load::{self, LoadError, Prepared, Step};
 use crate::runtime::Runtime;
+
+/// What could not be brought back, and why.
+type Failed = Vec<(String, LoadError)>;
 
 /// Who changes plugins when the host starts.
 const START: &str = "start";
 
 impl Runtime {
-    /// Brings back what served when the host ended, one plugin after the other. What cannot be brought
-    /// back is logged and returned, by plugin.
+    /// Brings back what served when the host ended, one plugin after the other; those that have to be
+    /// compiled after all others. Their compiling is waited for as long as
+    /// [`crate::EngineOptions::compile_wait_ms`] says, and goes on after that. What cannot be brought
+    /// back is logged, and what is known of it by then returned, by plugin.
     pub async fn restore(&self) -> Vec<(String, LoadError)> {
         let lifecycle = &self.inner.lifecycle;
         if !lifecycle.components.is_durable() {
@@ -35,15 +46,67 @@ impl Runtime {
             Ok(plugins) => plugins,
             Err(error) => return unknown(error),
         };
-        let mut failed = Vec::new();
-        for record in plugins.iter().filter(|plugin| plugin.state == Presence::Enabled) {
-            if let Err(error) = self.restore_one(record).await {
-                tracing::error!("not restored: {error}");
-                failed.push((record.name.clone(), error));
+        let enabled = plugins.into_iter().filter(|plugin| plugin.state == Presence::Enabled);
+        let arriving = |it: PluginRecord| (self.inner.arrivals.begin(&it.name, true), it);
+        let all: Vec<(Arriving, PluginRecord)> = enabled.map(arriving).collect();
+        let (mut failed, mut compiling) = (Failed::new(), Vec::new());
+        for (arriving, record) in all {
+            match self.uncompiled(&record).await {
+                Some(component) => compiling.push((component, arriving, record)),
+                None => failed.extend(self.restore_and_tell(&record).await),
             }
         }
         self.forget_unused_components().await;
+        failed.extend(self.restore_when_compiled(compiling).await);
         failed
+    }
+
+    /// Brings back what has to be compiled, the smallest first. Returns what failed while it was waited for.
+    async fn restore_when_compiled(
+        &self,
+        mut all: Vec<(Vec<u8>, Arriving, PluginRecord)>,
+    ) -> Failed {
+        all.sort_by_key(|(component, ..)| component.len());
+        let mut compiling = JoinSet::new();
+        for (component, arriving, record) in all {
+            arriving.compiles(true);
+            let mut ahead = Ahead::begin(&self.inner, Digest::of(&component), &component);
+            let runtime = self.clone();
+            compiling.spawn(async move {
+                if let Some(ahead) = &mut ahead {
+                    ahead.done().await;
+                }
+                arriving.compiles(false);
+                runtime.restore_and_tell(&record).await
+            });
+        }
+        let rest = async move { compiling.join_all().await.into_iter().flatten().collect() };
+        match tokio::time::timeout(self.inner.compile_wait, tokio::spawn(rest)).await {
+            Ok(Ok(failed)) => failed,
+            // It goes on, and tells in the log what fails.
+            _ => Failed::new(),
+        }
+    }
+
+    /// The component of the generation that served, where its code is not in the cache.
+    async fn uncompiled(&self, record: &PluginRecord) -> Option<Vec<u8>> {
+        let lifecycle = &self.inner.lifecycle;
+        let history = lifecycle.ledger.generations(&record.name).await.ok()?;
+        let known = history.iter().find(|generation| generation.number == record.generation)?;
+        let is_kept = |world| self.inner.is_in_cache(world, &known.digest);
+        if is_kept(World::Plugin) {
+            return None;
+        }
+        // Nearly all are plugins, which are not read for this when their code is kept.
+        let component = lifecycle.components.read(&known.digest).ok()?;
+        let world = World::of(&component);
+        (world == World::Plugin || !is_kept(world)).then_some(component)
+    }
+
+    async fn restore_and_tell(&self, record: &PluginRecord) -> Option<(String, LoadError)> {
+        let error = self.restore_one(record).await.err()?;
+        tracing::error!("not restored: {error}");
+        Some((record.name.clone(), error))
     }
 
     async fn restore_one(&self, record: &PluginRecord) -> Result<(), LoadError> {
@@ -96,6 +159,10 @@ impl Runtime {
         let database = schema.as_ref().map(|schema| schema.database.clone());
         operation.at(Step::Warm);
         let generation = Arc::new(load::build(&self.inner, (prepared, number), database));
+        if let Err(error) = generation.warm(1).await {
+            // It served before. Whoever calls it is told the same, and so is the operator.
+            tracing::error!("{error}");
+        }
         operation.at(Step::Swap);
         let _loading = self.inner.loading.lock().await;
         let source = Source { file: record.file.clone(), digest: record.file_digest.clone() };

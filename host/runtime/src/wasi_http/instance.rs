@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
@@ -64,6 +65,8 @@ pub(crate) struct HttpInstance {
     store: Store<HttpGuest>,
     exports: Exports,
     n_calls: u32,
+    /// CPU time that its start took.
+    start_cpu: Duration,
     bytes_at_start: usize,
     /// Counts the instance while it lives.
     _alive: Alive,
@@ -81,6 +84,10 @@ impl Reusable for HttpInstance {
 
     fn n_calls(&self) -> u32 {
         self.n_calls
+    }
+
+    fn start_cpu(&self) -> Duration {
+        self.start_cpu
     }
 
     fn bytes_at_start(&self) -> usize {
@@ -109,8 +116,9 @@ impl HttpInstance {
         let meter = store.data().guest.meter.clone();
         let started = Metered::new(Box::pin(exports(program, &mut store)), meter).await;
         let exports = started.map_err(|error| start_fault(store.data_mut().guest(), &error))?;
+        let start_cpu = store.data().guest.meter.used();
         let bytes_at_start = store.data().guest.limiter.held_bytes();
-        Ok(Self { store, exports, n_calls: 0, bytes_at_start, _alive: alive })
+        Ok(Self { store, exports, n_calls: 0, start_cpu, bytes_at_start, _alive: alive })
     }
 
     /// Begins to serve `invocation`.

@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 use super::operations::{self, Operation};
 use super::rollout::NewStage;
 use super::{Json, Named, State, not_read, time};
+use crate::pages;
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
@@ -40,6 +41,8 @@ struct Plugins {
     items: Vec<Plugin>,
     /// Plugins that are installed and do not serve, by name.
     disabled: Vec<String>,
+    /// Those that are on their way: being compiled, or started for the first time.
+    loading: Vec<LoadingPlugin>,
     /// Files in the plugin folder that are not loaded.
     failed: Vec<FailedFile>,
 }
@@ -98,6 +101,15 @@ impl From<Quarantined> for Quarantine {
     }
 }
 
+/// A plugin that is on its way.
+#[derive(Serialize, ToSchema)]
+struct LoadingPlugin {
+    /// Its name; that of its file without the ending, while it is not known.
+    name: String,
+    /// How far it is: `compiling` or `starting`.
+    step: &'static str,
+}
+
 /// A file that is not loaded.
 #[derive(Serialize, ToSchema)]
 struct FailedFile {
@@ -130,10 +142,13 @@ async fn list(Extracted(state): Extracted<State>) -> Result<Json<Plugins>, Probl
             stage: it.stage().to_string(),
         }),
     });
+    let loading = host.runtime.arrivals().into_iter();
+    let loading = loading.map(|it| LoadingPlugin { step: pages::step(&it), name: it.name });
     let failed = host.failed_files().into_iter();
     Ok(Json(Plugins {
         items: items.collect(),
         disabled,
+        loading: loading.collect(),
         failed: failed.map(|(file, reason)| FailedFile { file, reason }).collect(),
     }))
 }

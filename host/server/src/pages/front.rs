@@ -106,6 +106,7 @@ fn main(inside: &Inside, base: &str) -> Markup {
                 }
             }
             @if !inside.services.is_empty() { (services(&inside.services)) }
+            @if !inside.loading.is_empty() { (loading(&inside.loading)) }
             @if !inside.failed.is_empty() { (not_loaded(&inside.failed)) }
         }
     }
@@ -149,6 +150,15 @@ fn services(services: &[Service]) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+fn loading(loading: &[(String, &'static str)]) -> Markup {
+    html! {
+        section aria-labelledby="loading" {
+            h2 #loading { "On their way" }
+            ul.failed { @for (name, step) in loading { li { code { (name) } p { (step) } } } }
         }
     }
 }

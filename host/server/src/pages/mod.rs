@@ -18,7 +18,7 @@ use crate::request::Exchange;
 use crate::{answer, api, base};
 
 use overview::Overview;
-pub(crate) use overview::health;
+pub(crate) use overview::{health, step};
 
 /// What somebody who asks may see of the host itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

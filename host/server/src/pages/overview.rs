@@ -1,7 +1,7 @@
 //! What is running, for the front page and its JSON: state, plugins and services and their health,
 //! files that did not load. Collected anew for each answer, from what the host knows without asking anybody.
 
-use caplet_runtime::Generation;
+use caplet_runtime::{Arrival, Generation};
 use serde_json::{Value, json};
 
 use super::View;
@@ -20,6 +20,8 @@ pub(super) struct Inside {
     pub(super) plugins: Vec<Plugin>,
     /// The outside services.
     pub(super) services: Vec<Service>,
+    /// The plugins that are on their way, and how far they are.
+    pub(super) loading: Vec<(String, &'static str)>,
     /// The files that are not loaded, and why.
     pub(super) failed: Vec<(String, String)>,
 }
@@ -44,7 +46,9 @@ impl Overview {
             let plugins = table.iter().map(|generation| Plugin::of(generation, base)).collect();
             let statuses = host.gateway.statuses();
             let services = statuses.into_iter().map(|status| Service::of(status, base)).collect();
-            Inside { plugins, services, failed: host.failed_files() }
+            let arrivals = host.runtime.arrivals().into_iter();
+            let loading = arrivals.map(|it| (it.name.clone(), step(&it))).collect();
+            Inside { plugins, services, loading, failed: host.failed_files() }
         };
         Self { phase: host.phase(), inside: (view == View::Everything).then(inside) }
     }
@@ -120,6 +124,11 @@ impl Plugin {
             "health": self.health,
         })
     }
+}
+
+/// How far a plugin is that is on its way.
+pub(crate) fn step(arrival: &Arrival) -> &'static str {
+    if arrival.is_compiling { "compiling" } else { "starting" }
 }
 
 /// Whether a plugin's last invocations were answered, or it is not called at all for a while.

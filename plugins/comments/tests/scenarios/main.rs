@@ -3,7 +3,7 @@
 //!
 //! `stage` has the people and the short words; `examples` one good request for each route, from
 //! which `contract`, `tenants` and `bad_requests` make theirs. How a text is parsed and a statement is
-//! put together is tested beside the code.
+//! put together is tested beside the code. `written` runs the scenarios that are in a file.
 
 mod bad_requests;
 mod conditions;
@@ -30,3 +30,4 @@ mod transfer;
 mod trees;
 mod votes;
 mod writing;
+mod written;

@@ -96,6 +96,15 @@ pub fn query_one<Row: DeserializeOwned>(statement: &str, parameters: &[Value]) -
         .ok_or_else(|| Error::Invalid("no row where one was expected".to_owned()))
 }
 
+/// Runs a statement and returns its rows, at most [`ROWS_MAX`], with the types that the values have in
+/// the database: for statements whose columns are not known beforehand.
+///
+/// # Errors
+/// As the host's.
+pub fn query_values(statement: &str, parameters: &[Value]) -> Result<Rows> {
+    host::sql_query(statement, parameters)
+}
+
 /// Runs a `SELECT` and returns the first `limit` rows as JSON, without reading single values: the
 /// fast way to a [`Listing`](crate::Listing). Column names may end in `:bool`, `:time`, `:json` and
 /// `:key`; see `wit/sql.wit`.

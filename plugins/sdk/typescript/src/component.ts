@@ -1,4 +1,5 @@
 /** The component's exports around a plugin. `caplet build` makes them; authors do not call this. */
+import { own } from "./bytes.ts";
 import { stringify } from "./json.ts";
 import { document } from "./openapi.ts";
 import type { Plugin, Route } from "./plugin.ts";
@@ -14,7 +15,7 @@ export function component(plugin: Plugin): Record<string, Record<string, unknown
     guest: { describe: () => description },
     httpHandler: {
       handle(request: RawRequest) {
-        const { status, headers, body } = plugin.call(request);
+        const { status, headers, body } = plugin.call({ ...request, body: own(request.body) });
         return { status, headers, body };
       },
     },

@@ -5,6 +5,7 @@
  */
 import * as clock from "caplet:plugin/clock@0.1.0";
 import * as host from "caplet:plugin/sql@0.1.0";
+import { own } from "./bytes.ts";
 import { parse } from "./json.ts";
 import { SqlError, real, type Parameter, type Value } from "./sql.ts";
 import { decodeText } from "./utf8.ts";
@@ -79,7 +80,7 @@ export function lower(value: Parameter): Value {
       return Number.isSafeInteger(value) ? integer(BigInt(value)) : real(value);
   }
   if (value === null || value === undefined) return { tag: "null" };
-  return value instanceof Uint8Array ? { tag: "blob", val: value } : value;
+  return ArrayBuffer.isView(value) ? { tag: "blob", val: own(value) } : value;
 }
 
 function integer(value: bigint): Value {

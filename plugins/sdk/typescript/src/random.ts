@@ -5,10 +5,11 @@
  */
 import * as clock from "caplet:plugin/clock@0.1.0";
 import * as host from "caplet:plugin/random@0.1.0";
+import { own } from "./bytes.ts";
 
 /** `count` random bytes, at most 65 536; more ends the invocation. */
 export function bytes(count: number): Uint8Array {
-  return host.bytes(count);
+  return own(host.bytes(count));
 }
 
 /** A random number of 64 bits, every value as likely. */

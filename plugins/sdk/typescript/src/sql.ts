@@ -13,6 +13,7 @@
  * exact and a `bigint` where it is not. `queryValues` and `real` keep the types of the database apart.
  */
 import * as host from "caplet:plugin/sql@0.1.0";
+import { own } from "./bytes.ts";
 import { bind, exactRows } from "./integers.ts";
 import { decodeText } from "./utf8.ts";
 
@@ -128,7 +129,7 @@ export function queryJson(
 ): JsonPage {
   const [text, values] = bind(statement, parameters);
   const page = attempt(() => host.queryJson(text, values, limit));
-  return { ...page, last: page.last.map(exact) };
+  return { ...page, items: own(page.items), last: page.last.map(exact) };
 }
 
 /** Runs a `SELECT` of at most one row and returns it as a JSON object. */
@@ -149,12 +150,14 @@ export function execute(statement: string, parameters: readonly Parameter[] = []
 /** A value of a row as JavaScript has it. */
 export function plain(value: Value): Column {
   if (value.tag === "null") return null;
+  if (value.tag === "blob") return own(value.val);
   if (value.tag !== "integer") return value.val;
   const number = Number(value.val);
   return Number.isSafeInteger(number) ? number : value.val;
 }
 
 function exact(value: Value): Value {
+  if (value.tag === "blob") return { tag: "blob", val: own(value.val) };
   return value.tag === "integer" ? { tag: "integer", val: BigInt(value.val) } : value;
 }
 

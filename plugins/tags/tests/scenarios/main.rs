@@ -3,7 +3,7 @@
 //!
 //! `stage` has the people and the short words; `examples` one good request for each route, from which
 //! `contract`, `tenants`, `permissions` and `bad_requests` make theirs. How a name is folded and a text
-//! is parsed is tested beside the code.
+//! is parsed is tested beside the code. `written` runs the scenarios that are in a file.
 
 mod bad_requests;
 mod contract;
@@ -23,3 +23,4 @@ mod search;
 mod stage;
 mod suggestions;
 mod tenants;
+mod written;
