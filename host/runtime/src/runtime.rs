@@ -205,6 +205,7 @@ impl Options {
             inner: Arc::new(Inner {
                 engine,
                 linker,
+                compile_wait: Duration::from_millis(self.engine.compile_wait_ms),
                 engine_options: self.engine,
                 standard: OnceLock::new(),
                 interfaces,
@@ -212,7 +213,6 @@ impl Options {
                 compiler: self.compiler,
                 compiling: Processes::new(),
                 ahead: CompiledAhead::default(),
-                compile_wait: Duration::from_millis(self.engine.compile_wait_ms),
                 arrivals: Arc::default(),
                 store: self.store,
                 audit: Audit::new(database.clone(), self.clock.clone()),

@@ -16,6 +16,7 @@ use super::{Turn, not_recorded};
 use crate::arrivals::Arriving;
 use crate::compiler::ahead::Ahead;
 use crate::digest::Digest;
+use crate::engine::World;
 use crate::load::{self, LoadError, Prepared, Step};
 use crate::runtime::Runtime;
 
