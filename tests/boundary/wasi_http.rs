@@ -202,6 +202,27 @@ async fn an_answer_without_end_is_cut_off_and_one_that_nobody_reads_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_go_away_put_nothing_into_quarantine() {
+    let limits = Limits { faults_max: 2, cpu_ms_max: 10_000, ..Limits::default() };
+    let rig = load(Setup { limits, ..Setup::default() }, INCOMING).await;
+    for _ in 0..6 {
+        // It panics when what it writes is not read.
+        drop(ask(rig.generation(), "/endless", body("")).await.unwrap());
+        let parts = [Ok(http_body::Frame::data(Bytes::from_static(b"half"))), Err("gone".into())];
+        let broken = StreamBody::new(futures::stream::iter(parts)).boxed_unsync();
+        let _ = ask(rig.generation(), "/echo", broken).await;
+    }
+    let is_quiet = async {
+        while rig.counted("caplet_invocations_running", &[("plugin", INCOMING)]) > 0.0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), is_quiet).await.expect("the calls end");
+    assert!(rig.generation().quarantined().is_none());
+    assert_eq!(text(&rig, "/").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_are_sent_to_named_origins_only() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

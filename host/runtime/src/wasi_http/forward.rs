@@ -83,7 +83,9 @@ impl Generation {
             drop(waiting);
             let mut exchange = Exchange::new(&generation, told, permit.waited);
             let ended = exchange.run(&program, call).await;
-            generation.quarantine.settle(probe, ended.as_ref().err());
+            generation
+                .quarantine
+                .settle(probe, ended.as_ref().err().filter(|_| exchange.is_blamed()));
             exchange.end(ended);
             drop((permit, in_flight));
         };
@@ -132,8 +134,17 @@ struct Exchange<'a> {
     head: Option<(Duration, bool)>,
     /// Why there is no head.
     wrong: Option<Fault>,
-    /// The call has failed: its body is not whole, even when it ends.
-    is_cut: Arc<AtomicBool>,
+    shared: Arc<Bodies>,
+}
+
+/// What is known of the bodies by those who read them.
+#[derive(Default)]
+struct Bodies {
+    /// The call has failed: the body of its answer is not whole, even when it ends.
+    is_cut: AtomicBool,
+    /// The caller did not send its body to the end, or did not read the answer's: that a component breaks
+    /// on it tells nothing of the component, and nobody may put it into quarantine by that.
+    is_caller_gone: AtomicBool,
 }
 
 impl<'a> Exchange<'a> {
@@ -145,8 +156,13 @@ impl<'a> Exchange<'a> {
             told: Some(told),
             head: None,
             wrong: None,
-            is_cut: Arc::default(),
+            shared: Arc::default(),
         }
+    }
+
+    /// Whether a fault tells something of the component.
+    fn is_blamed(&self) -> bool {
+        !self.shared.is_caller_gone.load(Relaxed)
     }
 
     /// Runs the call to its end.
@@ -161,7 +177,8 @@ impl<'a> Exchange<'a> {
         let deadline = invocation.deadline;
         instance.begin(invocation);
         let (answer, answered) = oneshot::channel();
-        let request = call.request.map(of_caller);
+        let shared = self.shared.clone();
+        let request = call.request.map(|body| of_caller(body, shared));
         let served = {
             let serving = Box::pin(instance.serve(request, answer));
             let head_deadline = self.began + limits.wall_time();
@@ -186,7 +203,7 @@ impl<'a> Exchange<'a> {
         };
         self.usage.cpu += instance.guest().meter.used();
         // Told before the instance is dropped, which ends what it had not written yet.
-        self.is_cut.store(served.is_err(), Relaxed);
+        self.shared.is_cut.store(served.is_err(), Relaxed);
         served?;
         if let Some(wrong) = self.wrong.take() {
             return Err(wrong);
@@ -214,8 +231,12 @@ impl<'a> Exchange<'a> {
             let (mut head, body) = response.into_parts();
             let redirects = &self.generation.context.redirects;
             head.headers = answer::checked_head((head.status, head.headers), limits, redirects)?;
-            let (left, is_cut) = (limits.response_bytes_max, self.is_cut.clone());
-            let bounded = Bounded { body, left, is_cut };
+            let bounded = Bounded {
+                body,
+                left: limits.response_bytes_max,
+                has_ended: false,
+                shared: self.shared.clone(),
+            };
             Ok(Response::from_parts(head, bounded.boxed_unsync()))
         });
         match checked {
@@ -241,12 +262,14 @@ impl<'a> Exchange<'a> {
         let took = self.began.elapsed();
         let metrics = &generation.context.metrics;
         metrics.finished(took, &self.usage);
-        generation.watch_health(&ended);
         let (head_took, is_error) = self.head.unwrap_or((took, false));
         let is_bad = match &ended {
             Ok(()) => is_error,
-            Err(fault) => fault.is_plugin_fault(),
+            Err(fault) => fault.is_plugin_fault() && self.is_blamed(),
         };
+        if self.is_blamed() {
+            generation.watch_health(&ended);
+        }
         generation.scores.count(is_bad, head_took);
         spans::finished(&self.usage);
         let Err(fault) = ended else {
@@ -280,23 +303,40 @@ fn timeout_at_head(
     Box::pin(async move {
         match timeout_at(deadline.into(), answered).await {
             Ok(Ok(answer)) => Some(answer),
-            // The guest goes on without ever answering: the end of the call tells why.
-            Ok(Err(_)) => std::future::pending().await,
+            // The guest goes on without an answer to give: the end of the call may tell why.
+            Ok(Err(_)) => {
+                tokio::time::sleep_until(deadline.into()).await;
+                None
+            }
             Err(_) => None,
         }
     })
 }
 
-/// What a component sees of a body whose sender went away or was cut off.
-fn of_caller(body: HttpBody) -> WasiBody {
-    body.map_err(|_| WasiError::HttpRequestBodySize(None)).boxed_unsync()
+/// The body of a request. One that breaks off or is too large ends with an error.
+fn of_caller(body: HttpBody, shared: Arc<Bodies>) -> WasiBody {
+    let broken = move |_| {
+        shared.is_caller_gone.store(true, Relaxed);
+        WasiError::HttpRequestBodySize(None)
+    };
+    body.map_err(broken).boxed_unsync()
 }
 
 /// The body of an answer, which ends with an error when it is too large or its call has failed.
 struct Bounded {
     body: WasiBody,
+    /// Bytes that it may still have.
     left: usize,
-    is_cut: Arc<AtomicBool>,
+    has_ended: bool,
+    shared: Arc<Bodies>,
+}
+
+impl Drop for Bounded {
+    fn drop(&mut self) {
+        if !self.has_ended && !http_body::Body::is_end_stream(self) {
+            self.shared.is_caller_gone.store(true, Relaxed);
+        }
+    }
 }
 
 impl http_body::Body for Bounded {
@@ -307,8 +347,10 @@ impl http_body::Body for Bounded {
         mut self: Pin<&mut Self>,
         context: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, BodyError>>> {
-        let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-            None if self.is_cut.load(Relaxed) => {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        self.has_ended = !matches!(frame, Some(Ok(_)));
+        let frame = match frame {
+            None if self.shared.is_cut.load(Relaxed) => {
                 return Poll::Ready(Some(Err("the component failed".into())));
             }
             None => return Poll::Ready(None),
