@@ -48,8 +48,13 @@ async fn refused(place: &Place, server: &Server, arguments: &[&str]) -> String {
 async fn ended(server: &Server, token: &str, begun: &Value) -> Value {
     let id = begun["id"].as_str().expect("an operation");
     let url = server.url(&format!("/admin/api/operations/{id}?wait_ms=20000&until=outcome"));
-    let asked = server.client().get(url).bearer_auth(token).send().await.expect("an answer");
-    asked.json().await.expect("JSON")
+    loop {
+        let asked = server.client().get(&url).bearer_auth(token).send().await.expect("an answer");
+        let operation: Value = asked.json().await.expect("JSON");
+        if !operation["outcome"].is_null() {
+            return operation;
+        }
+    }
 }
 
 /// Fails when a secret is in a text, whole or in a form that programs write it in.
