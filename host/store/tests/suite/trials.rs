@@ -107,7 +107,7 @@ const RESIZE: &str = "UPDATE notes SET size = $1 WHERE id = $2";
 
 pub async fn rules_that_the_version_before_does_not_know_are_found(ground: &Ground) {
     let notes = ground.notes().await;
-    notes.add([1, 2]).await;
+    notes.add([1]).await;
     let people = "CREATE TABLE people (id TEXT PRIMARY KEY);
         INSERT INTO people (id) SELECT DISTINCT tenant FROM notes";
     let note_of = |action: &str| {
