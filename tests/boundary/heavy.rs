@@ -56,7 +56,8 @@ async fn a_limit_that_is_too_small_for_what_serves_is_refused_and_it_serves_on()
     for limit in ["memory_bytes_max", "memory_total_bytes_max"] {
         let members = json!({ limit: TOO_LITTLE_BYTES });
         let edit = Edit::Merge(members.as_object().cloned().expect("an object"));
-        let kind = ChangeKind::Configure { plugin: "echo".to_owned(), part: Part::Limits, edit };
+        let (plugin, part, expected) = ("echo".to_owned(), Part::Limits, None);
+        let kind = ChangeKind::Configure { plugin, part, edit, expected };
         let outcome = rig.runtime.begin(Change::approved(kind, "ada")).outcome().await;
         let error = outcome.expect_err("it is refused");
         assert_eq!(error.step, Step::Warm, "{error}");

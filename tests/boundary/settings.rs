@@ -34,7 +34,7 @@ fn members(value: Value) -> serde_json::Map<String, Value> {
 }
 
 fn configure(part: Part, edit: Edit) -> ChangeKind {
-    ChangeKind::Configure { plugin: GUEST.to_owned(), part, edit }
+    ChangeKind::Configure { plugin: GUEST.to_owned(), part, edit, expected: None }
 }
 
 fn merge(part: Part, patch: Value) -> ChangeKind {
@@ -204,6 +204,7 @@ async fn bad_input_names_the_place_and_changes_nothing() {
         plugin: "nobody".to_owned(),
         part: Part::Settings,
         edit: Edit::Merge(members(json!({ "a": 1 }))),
+        expected: None,
     };
     let error = changed(&rig, unknown).await.unwrap_err();
     assert!(error.to_string().contains("never installed"), "{error}");
@@ -263,6 +264,22 @@ async fn grants_that_reach_further_wait_until_they_are_agreed_to() {
 }
 
 #[tokio::test]
+async fn a_change_that_was_made_for_another_generation_is_refused_when_its_turn_comes() {
+    let rig = setup(None).load(GUEST).await;
+    let made_for = |expected| ChangeKind::Configure {
+        plugin: GUEST.to_owned(),
+        part: Part::Limits,
+        edit: Edit::Merge(members(json!({ "reuse_max": 3 }))),
+        expected: Some(expected),
+    };
+    let error = changed(&rig, made_for(7)).await.unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains("made for generation 7, and 1 serves now"), "{told}");
+    assert!(matches!(changed(&rig, made_for(1)).await.unwrap(), Outcome::Serving(2)));
+    changed(&rig, made_for(1)).await.expect_err("the second of two who read the same");
+}
+
+#[tokio::test]
 async fn an_upgrade_that_waits_outlives_a_change_of_settings() {
     let rig = Setup { upgrade: hasty(), ..Setup::default() }.load("upgrade-v1").await;
     let waiting =
@@ -272,6 +289,7 @@ async fn an_upgrade_that_waits_outlives_a_change_of_settings() {
         plugin: "upgrade".to_owned(),
         part: Part::Limits,
         edit: Edit::Merge(members(json!({ "reuse_max": 3 }))),
+        expected: None,
     };
     assert!(matches!(changed(&rig, limits).await.unwrap(), Outcome::Serving(_)));
     let approve = ChangeKind::Approve { plugin: "upgrade".to_owned() };
@@ -299,6 +317,7 @@ async fn changed_limits_of_the_database_hold_too() {
         plugin: "storage".to_owned(),
         part: Part::Limits,
         edit: Edit::Merge(members(json!({ "sql_rows_max": 1 }))),
+        expected: None,
     };
     changed(&rig, limits).await.unwrap();
     let refused = rig.query(two).await.to_string();

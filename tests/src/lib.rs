@@ -203,7 +203,7 @@ impl Server {
         let output = Command::new(binary())
             .arg("token")
             .arg("--data")
-            .arg(&self.data)
+            .arg(self.inside(&self.data))
             .args(arguments)
             .output()
             .await

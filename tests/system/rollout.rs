@@ -58,6 +58,31 @@ async fn version(server: &Server, header: (&str, &str)) -> String {
     answer.text().await.expect("a text")
 }
 
+/// What the answers to everybody say that they vary by.
+async fn vary(server: &Server) -> Option<String> {
+    let answer = server.client().get(server.url(VERSION)).send().await.expect("an answer");
+    answer.headers().get("vary").map(|value| value.to_str().expect("names").to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn caches_are_told_by_which_headers_the_version_is_chosen() {
+    let place = Place::new();
+    place.install("upgrade-v1", "upgrade.wasm");
+    let server = place.start(&SETTINGS).await;
+    assert_eq!(vary(&server).await, None);
+    let operator = Operator::of(&server).await;
+    let canary = ["--header", "x-canary: yes", "--header", "x-tester"];
+    operator.does(&[&["upgrade", &path("upgrade-v2")], &canary[..]].concat()).await;
+    assert_eq!(vary(&server).await.as_deref(), Some("x-canary, x-tester"));
+    assert_eq!(version(&server, ("x-tester", "")).await, "2.0.0");
+    operator.does(&["rollout", "upgrade", "--percent", "10"]).await;
+    let by_caller = "authorization, x-api-key, x-rollout-key";
+    assert_eq!(vary(&server).await.as_deref(), Some(by_caller));
+    operator.does(&["rollout", "upgrade", "--complete"]).await;
+    assert_eq!(vary(&server).await, None);
+    assert_eq!(server.stop().await, 0);
+}
+
 /// The versions that answer a hundred callers, each of which is known by a key.
 async fn versions(server: &Server) -> Vec<String> {
     let mut versions = Vec::new();

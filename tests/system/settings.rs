@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use caplet_tests::{PATIENCE, Place, Server, binary};
 use serde_json::{Value, json};
@@ -43,6 +42,19 @@ async fn refused(place: &Place, server: &Server, arguments: &[&str]) -> String {
     let output = caplet(place, server, arguments).await;
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
     String::from_utf8(output.stderr).expect("text")
+}
+
+/// A change that has come to its outcome.
+async fn ended(server: &Server, token: &str, begun: &Value) -> Value {
+    let id = begun["id"].as_str().expect("an operation");
+    let url = server.url(&format!("/admin/api/operations/{id}?wait_ms=20000&until=outcome"));
+    loop {
+        let asked = server.client().get(&url).bearer_auth(token).send().await.expect("an answer");
+        let operation: Value = asked.json().await.expect("JSON");
+        if !operation["outcome"].is_null() {
+            return operation;
+        }
+    }
 }
 
 /// Fails when a secret is in a text, whole or in a form that programs write it in.
@@ -230,27 +242,66 @@ async fn the_admin_api_takes_merge_patches_and_refuses_at_once() {
     assert_eq!(begun.status(), 202);
     // One change of a plugin at a time, also of those that change nothing.
     let tried: Value = begun.json().await.unwrap();
-    let id = tried["id"].as_str().expect("an operation");
-    let ended = server.url(&format!("/admin/api/operations/{id}?wait_ms=20000&until=outcome"));
-    let ended = server.client().get(ended).bearer_auth(&token).send().await.unwrap();
-    assert_eq!(ended.status(), 200);
+    assert_eq!(ended(&server, &token, &tried).await["outcome"], "planned");
     let begun =
         send(put, "", json!({ "limit": 9, "token": SECRETS[1] }).to_string()).await.unwrap();
     assert_eq!(begun.status(), 202);
+    let made = ended(&server, &token, &begun.json().await.unwrap()).await;
+    assert_eq!(made["outcome"], "serving", "{made}");
     let told = || async {
         let asked = server.client().get(&url).bearer_auth(&token).send().await.unwrap();
         asked.json::<Value>().await.unwrap()
     };
-    let changed = async {
-        while told().await["values"]["limit"] != 9 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, changed).await.expect("it is changed");
     let told = told().await;
+    assert_eq!(told["values"]["limit"], 9);
     assert_eq!(told["secrets"], json!(["/token"]));
     assert_eq!(told["origins"]["/limit"], "set");
     assert_clean("the settings", told.to_string().as_bytes());
+    assert_eq!(server.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_who_change_what_they_read_one_is_told_to_read_again() {
+    let place = Place::new();
+    place.install(GUEST, "leaking.wasm");
+    let server = place.start(&[("CAPLET_UPGRADE__WATCH_MS", "0")]).await;
+    let token = server.token(&["--scope", "caplet.admin"]).await;
+    for (part, limit) in [("limits", "reuse_max"), ("settings", "limit"), ("grants", "grants")] {
+        let url = server.url(&format!("/admin/api/plugins/{GUEST}/{part}"));
+        let tag = async || {
+            let read = server.client().get(&url).bearer_auth(&token).send().await.unwrap();
+            let tag = read.headers()["etag"].to_str().expect("a tag").to_owned();
+            assert_clean("the tag", tag.as_bytes());
+            tag
+        };
+        let change = async |value: usize, tag: &str| {
+            let value = if limit == "grants" {
+                json!(["settings", "log", "sql"][value..])
+            } else {
+                json!(value + 2)
+            };
+            let request = server.client().patch(&url).bearer_auth(&token).header("if-match", tag);
+            let answer = request.json(&json!({ limit: value })).send().await.unwrap();
+            let (status, said) = (answer.status().as_u16(), answer.json().await.unwrap());
+            if status == 202 {
+                (status, ended(&server, &token, &said).await)
+            } else {
+                (status, said)
+            }
+        };
+        let read = tag().await;
+        assert_eq!(tag().await, read, "{part}: nothing was changed");
+        let (_, made) = change(0, &format!("\"other\", {read}")).await;
+        assert_eq!(made["outcome"], "serving", "{part}: {made}");
+        assert_ne!(tag().await, read, "{part}: it was changed");
+        for stale in [read.clone(), format!("W/{}", tag().await)] {
+            let (status, problem) = change(0, &stale).await;
+            assert_eq!((status, &problem["code"]), (412, &json!("precondition-failed")), "{part}");
+            assert!(problem["detail"].as_str().unwrap().contains("`If-Match`"), "{problem}");
+        }
+        let (_, again) = change(0, "*").await;
+        assert_eq!(again["outcome"], "unchanged", "{part}: {again}");
+    }
     assert_eq!(server.stop().await, 0);
 }
 

@@ -8,6 +8,7 @@ use caplet_runtime::{
     Access, Call, Copied, Fault, Generation, Identity, Matched, Rollout, Route, RouteId,
     RouteMatch, body_bytes_max,
 };
+use http::header::VARY;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -44,6 +45,8 @@ pub(crate) struct PlannedCall {
     body_bytes_max: usize,
     /// Where a new version gets a copy.
     copy: Option<Box<(Arc<Rollout>, Copied)>>,
+    /// What the choice between two versions depended on.
+    vary: Option<Box<HeaderValue>>,
 }
 
 /// Looks at all of a request but its body. `rest` is the part of the normalised path below `/api/`.
@@ -65,7 +68,8 @@ pub(crate) fn plan(
     };
     let metrics = exchange.host.metrics.plugin(plugin);
     let plan = match below.strip_prefix(ASSETS) {
-        Some(asset) => serve_asset(&chosen.generation, exchange.parts, asset).map(Plan::Answer),
+        Some(asset) => serve_asset(&chosen.generation, exchange.parts, asset)
+            .map(|answer| Plan::Answer(varying(answer, chosen.vary))),
         None => plan_call(exchange, chosen, below),
     };
     (Some(metrics), plan)
@@ -96,7 +100,7 @@ pub(crate) async fn call_plugin<B>(
 where
     B: RequestBody,
 {
-    let PlannedCall { generation, mut call, body_bytes_max, copy } = planned;
+    let PlannedCall { generation, mut call, body_bytes_max, copy, vary } = planned;
     if !body.is_end_stream() {
         // Most requests have no body. What waits for one is put aside, so that theirs stay small.
         call.body = Box::pin(body::read(body, body_bytes_max, &exchange.host.http)).await?;
@@ -110,13 +114,21 @@ where
             }
             let mut response = answer::of_plugin(answer, authenticated);
             base::rebase(response.headers_mut(), &base::of(exchange.host, exchange.parts));
-            Ok(response)
+            Ok(varying(response, vary))
         }
         Err(fault) => {
             report(exchange, &generation, route, &fault);
             Err(Problem::from(&fault))
         }
     }
+}
+
+/// Tells caches by which headers the version was chosen.
+fn varying(mut answer: Answered, vary: Option<Box<HeaderValue>>) -> Answered {
+    if let Some(vary) = vary {
+        answer.headers_mut().append(VARY, *vary);
+    }
+    answer
 }
 
 fn serve_asset(generation: &Generation, parts: &Parts, path: &str) -> Result<Answered, Problem> {
@@ -138,7 +150,7 @@ fn serve_asset(generation: &Generation, parts: &Parts, path: &str) -> Result<Ans
 /// Checks what the route asks for, in the order in which it costs least.
 fn plan_call(
     exchange: &Exchange<'_>,
-    Chosen { generation, authenticated, shadow }: Chosen,
+    Chosen { generation, authenticated, shadow, vary }: Chosen,
     below: &str,
 ) -> Result<Plan, Problem> {
     let method = &exchange.parts.method;
@@ -173,7 +185,7 @@ fn plan_call(
         Box::new((rollout, copied))
     });
     let call = Box::new(call(exchange, route, matched, identity)?);
-    Ok(Plan::Call(PlannedCall { generation, call, body_bytes_max, copy }))
+    Ok(Plan::Call(PlannedCall { generation, call, body_bytes_max, copy, vary }))
 }
 
 /// The call, without its body.

@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use caplet_runtime::{Caller, Copied, Generation, Identity, Rollout, RouteMatch};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderValue, Method, StatusCode};
+use caplet_runtime::{Caller, Copied, Generation, Identity, Rollout, RouteMatch, Stage};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::api;
-use crate::identity::credential::authenticate;
+use crate::identity::credential::{API_KEY, authenticate};
 use crate::problem::Problem;
 use crate::request::Exchange;
 
@@ -26,12 +26,14 @@ pub(crate) struct Chosen {
     pub(crate) authenticated: Option<Box<Authenticated>>,
     /// The rollout whose new version gets a copy.
     pub(crate) shadow: Option<Arc<Rollout>>,
+    /// The headers of the request that the choice depended on.
+    pub(crate) vary: Option<Box<HeaderValue>>,
 }
 
 impl Chosen {
     /// The only version there is.
     pub(crate) fn only(generation: Arc<Generation>) -> Self {
-        Self { generation, authenticated: None, shadow: None }
+        Self { generation, authenticated: None, shadow: None, vary: None }
     }
 }
 
@@ -59,7 +61,22 @@ pub(crate) fn choose(
         }
     }
     chosen.authenticated = Some(Box::new(authenticated));
+    chosen.vary = vary(rollout.stage());
     chosen
+}
+
+/// The headers of requests that a stage looks at, for caches. Where a connection comes from is no header; a
+/// cache that many share is itself where it comes from.
+fn vary(stage: &Stage) -> Option<Box<HeaderValue>> {
+    if stage.shadow {
+        return None;
+    }
+    let mut names: Vec<&str> = stage.header_names().map(HeaderName::as_str).collect();
+    if stage.tells_callers_apart() {
+        names.extend([AUTHORIZATION.as_str(), API_KEY, ROLLOUT_KEY]);
+    }
+    let names = (!names.is_empty()).then(|| names.join(", "))?;
+    HeaderValue::from_str(&names).ok().map(Box::new)
 }
 
 /// By what a caller is known again that has no token: what it says, where it is, or else nothing but

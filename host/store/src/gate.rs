@@ -16,6 +16,7 @@
 
 mod clauses;
 mod expressions;
+mod rules;
 mod schema;
 mod tokens;
 mod written;
@@ -29,7 +30,8 @@ use sqlparser::tokenizer::TokenWithSpan;
 use crate::{Error, Limits, Result};
 
 pub use expressions::FUNCTIONS;
-pub(crate) use written::{Written, written};
+pub(crate) use rules::{Check, Key, checks, key};
+pub(crate) use written::{Kind, Written, written};
 
 const ONE_STATEMENT: &str = "write exactly one statement, without a second one after `;`";
 

@@ -102,6 +102,7 @@ backends! {
     trials::{
         a_trial_says_what_each_step_does_and_changes_nothing,
         statements_that_would_fail_are_found,
+        rules_that_the_version_before_does_not_know_are_found,
         statements_that_go_on_are_left_alone,
         a_step_that_fails_is_said,
         an_endless_trial_ends_in_time,

@@ -70,6 +70,9 @@ pub enum ChangeKind {
         part: Part,
         /// How.
         edit: Edit,
+        /// The generation that must serve when it is its turn, because the change was made for it; any,
+        /// when not given.
+        expected: Option<u32>,
     },
     /// A disabled plugin is to serve again.
     Enable {

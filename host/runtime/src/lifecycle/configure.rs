@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::change::Change;
+use super::change::{Change, ChangeKind};
 use super::history::{GenerationRecord, Kind, Presence};
 use super::layer::{Edit, Layer, Part, Set};
 use super::not_recorded;
@@ -133,6 +133,13 @@ impl Runtime {
         })?;
         if record.state == Presence::Removed {
             return Err(refused("it was removed; install it again"));
+        }
+        if let ChangeKind::Configure { expected: Some(expected), .. } = &change.kind
+            && *expected != record.generation
+        {
+            let serves = record.generation;
+            let changed = format!("it was made for generation {expected}, and {serves} serves now");
+            return Err(refused(&format!("{changed}; read what is set and try again")));
         }
         let known = self.inner.generation_record(plugin, record.generation).await?;
         let component = self.component_of(plugin, &known)?;

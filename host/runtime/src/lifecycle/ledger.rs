@@ -82,6 +82,11 @@ const PRUNE: &str = "DELETE FROM generations WHERE plugin = $1 \
 const UNFINISHED: &str = "UPDATE generations SET state = 'refused', \
     reason = 'the host ended before it served', ended_ms = $1 WHERE state = 'preparing'";
 
+/// Only one change of a plugin goes on at a time: when the next one is written down, no other is preparing.
+const FORSAKEN: &str = "UPDATE generations SET state = 'refused', ended_ms = $2, \
+    reason = 'why it was refused could not be written down then; it is in the log of the host' \
+    WHERE plugin = $1 AND state = 'preparing'";
+
 const DIGESTS: &str = "SELECT DISTINCT digest FROM generations WHERE digest > $1 ORDER BY digest";
 
 const KEEP_STATEMENTS: &str = "INSERT INTO generation_statements (plugin, number, texts) \
@@ -177,8 +182,11 @@ impl Ledger {
             text(&new.created_by),
             self.now(),
         ];
+        let forsaken = [text(plugin), self.now()];
         let kept = [text(plugin), Value::Integer(i64::from(KEPT_MAX))];
-        self.database.change(&[(INSERT, &parameters), (PRUNE, &kept)]).await?;
+        let changes: [Statement<'_>; 3] =
+            [(FORSAKEN, &forsaken), (INSERT, &parameters), (PRUNE, &kept)];
+        self.database.change(&changes).await?;
         Ok(number)
     }
 

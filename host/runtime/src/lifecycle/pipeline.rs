@@ -58,7 +58,7 @@ impl Runtime {
             ChangeKind::Rollout { plugin, order } => {
                 self.roll_out(operation, &change, (plugin, order)).await
             }
-            ChangeKind::Configure { plugin, part, edit } => {
+            ChangeKind::Configure { plugin, part, edit, .. } => {
                 self.configure(operation, &change, (plugin, *part, edit)).await
             }
             ChangeKind::Enable { plugin } => self.enable(operation, plugin).await,

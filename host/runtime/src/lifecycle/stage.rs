@@ -72,6 +72,17 @@ impl Stage {
         }
     }
 
+    /// The headers that its rules look at.
+    pub fn header_names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.iter().map(|rule| &rule.name)
+    }
+
+    /// Whether it matters to it who calls.
+    #[must_use]
+    pub fn tells_callers_apart(&self) -> bool {
+        !self.tenants.is_empty() || (1..100).contains(&self.percent)
+    }
+
     /// Whether it takes a request. `salt` keeps one rollout's callers from being the next one's.
     pub(crate) fn takes(&self, salt: &str, caller: &Caller<'_>) -> bool {
         self.tenants.iter().any(|tenant| tenant == caller.tenant)

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State as Extracted};
+use axum::extract::{FromRequestParts, Query, State as Extracted};
 use caplet_runtime::{Change, ChangeKind, Configuration, Edit, Identity, Part};
-use http::StatusCode;
+use http::header::{ETAG, IF_MATCH};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -73,15 +75,58 @@ struct How {
     dry_run: bool,
 }
 
-type HowGiven = Result<Query<How>, QueryRejection>;
+/// What a request says about the change besides its body.
+#[derive(FromRequestParts)]
+struct Given {
+    how: Result<Query<How>, QueryRejection>,
+    headers: HeaderMap,
+}
 
-fn read(state: &State, plugin: &str, part: Part) -> Result<Json<PluginConfiguration>, Problem> {
+type Tagged = ([(HeaderName, HeaderValue); 1], Json<PluginConfiguration>);
+
+fn read(state: &State, plugin: &str, part: Part) -> Result<Tagged, Problem> {
     let read = state.host()?.runtime.configuration(plugin, part);
-    let read = read.ok_or_else(|| {
+    let read = PluginConfiguration::from(read.ok_or_else(|| {
         let detail = "There is no plugin of this name that serves.";
         Problem::new(StatusCode::NOT_FOUND, "not-found", detail)
-    })?;
-    Ok(Json(read.into()))
+    })?);
+    let tag = HeaderValue::from_str(&tag(&read)).map_err(|_| Problem::internal())?;
+    Ok(([(ETAG, tag)], Json(read)))
+}
+
+/// The entity tag: another one for each generation, and for each value that is shown. The values of
+/// secrets are not in it, and bring another generation.
+fn tag(configuration: &PluginConfiguration) -> String {
+    let shown = serde_json::to_vec(configuration).unwrap_or_default();
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(shown)[..8]);
+    format!("\"{}-{digest}\"", configuration.generation)
+}
+
+/// The generation that a change was made for, where its `If-Match` names one (RFC 9110, section 13.1.1).
+///
+/// # Errors
+/// 412 when what is set is not what it names.
+fn expected(state: &State, headers: &HeaderMap, at: (&str, Part)) -> Result<Option<u32>, Problem> {
+    let given = headers.get_all(IF_MATCH).iter().map(|value| value.to_str().unwrap_or_default());
+    let given: Vec<&str> = given.flat_map(|value| value.split(',')).map(str::trim).collect();
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let (plugin, part) = at;
+    let present = state.host()?.runtime.configuration(plugin, part).map(PluginConfiguration::from);
+    match present {
+        Some(_) if given.contains(&"*") => Ok(None),
+        Some(present) if given.contains(&tag(&present).as_str()) => Ok(Some(present.generation)),
+        present => {
+            let now = present.map_or("it does not serve".to_owned(), |present| {
+                format!("generation {} serves", present.generation)
+            });
+            let detail = format!(
+                "What is set for the plugin is not what `If-Match` names: {now}. Read it again."
+            );
+            Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail))
+        }
+    }
 }
 
 /// What cannot be, by itself or by the plugin's schema, is told at once.
@@ -89,16 +134,17 @@ async fn change(
     (state, caller): (&State, &Identity),
     (plugin, part): (String, Part),
     edit: Edit,
-    how: HowGiven,
+    given: Given,
 ) -> Begun {
     let Query(How { approve, dry_run }) =
-        how.map_err(|error| Problem::malformed("query-malformed", error.body_text()))?;
+        given.how.map_err(|error| Problem::malformed("query-malformed", error.body_text()))?;
+    let expected = expected(state, &given.headers, (&plugin, part))?;
     let checked = state.host()?.runtime.check_edit(&plugin, part, &edit).await;
     checked.map_err(|error| {
         let detail = format!("Nothing was changed: {error}.");
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "settings-invalid", detail)
     })?;
-    let kind = ChangeKind::Configure { plugin, part, edit };
+    let kind = ChangeKind::Configure { plugin, part, edit, expected };
     let by = caller.subject.clone();
     begin(state, Change { kind, by, approved: approve, dry_run, stage: None })
 }
@@ -117,44 +163,51 @@ macro_rules! part {
         /// Tell what a plugin is set to, and where each value comes from.
         #[utoipa::path(get, path = $path,
                     params(("name" = String, Path, description = "The plugin.")),
-                    responses((status = 200, body = PluginConfiguration)))]
+                    responses((status = 200, body = PluginConfiguration,
+                        headers(("ETag" = String, description = "For `If-Match` of a change.")))))]
         async fn $read(
             Extracted(state): Extracted<State>,
             Named(plugin): Named<String>,
-        ) -> Result<Json<PluginConfiguration>, Problem> {
+        ) -> Result<Tagged, Problem> {
             read(&state, &plugin, Part::$part)
         }
 
         /// Replace all that was set while the host ran. Secrets that are not named stay as they are.
         #[utoipa::path(put, path = $path,
-                    params(("name" = String, Path, description = "The plugin."), How),
+                    params(("name" = String, Path, description = "The plugin."), How,
+                        ("If-Match" = Option<String>, Header, description =
+                            "The `ETag` of what the change was made for; without it, any.")),
                     request_body(content = Object, content_type = "application/json"),
-                    responses((status = 202, body = Operation)))]
+                    responses((status = 202, body = Operation),
+                        (status = 412, description = "It was changed since it was read.")))]
         async fn $replace(
             Extracted(state): Extracted<State>,
             Extension(caller): Extension<Arc<Identity>>,
             Named(plugin): Named<String>,
-            how: HowGiven,
+            given: Given,
             body: Bytes,
         ) -> Begun {
             let edit = Edit::Replace(members(&body)?);
-            change((&state, &caller), (plugin, Part::$part), edit, how).await
+            change((&state, &caller), (plugin, Part::$part), edit, given).await
         }
 
         /// Set what is named; null takes back what was set while the host ran (RFC 7396).
         #[utoipa::path(patch, path = $path,
-                    params(("name" = String, Path, description = "The plugin."), How),
+                    params(("name" = String, Path, description = "The plugin."), How,
+                        ("If-Match" = Option<String>, Header, description =
+                            "The `ETag` of what the change was made for; without it, any.")),
                     request_body(content = Object, content_type = "application/merge-patch+json"),
-                    responses((status = 202, body = Operation)))]
+                    responses((status = 202, body = Operation),
+                        (status = 412, description = "It was changed since it was read.")))]
         async fn $merge(
             Extracted(state): Extracted<State>,
             Extension(caller): Extension<Arc<Identity>>,
             Named(plugin): Named<String>,
-            how: HowGiven,
+            given: Given,
             body: Bytes,
         ) -> Begun {
             let edit = Edit::Merge(members(&body)?);
-            change((&state, &caller), (plugin, Part::$part), edit, how).await
+            change((&state, &caller), (plugin, Part::$part), edit, given).await
         }
     };
 }

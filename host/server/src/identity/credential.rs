@@ -14,7 +14,8 @@ use crate::request::Exchange;
 use crate::token::Refused;
 
 /// Brings an API key, for programs that cannot set `Authorization`.
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const API_KEY: &str = "x-api-key";
+const X_API_KEY: HeaderName = HeaderName::from_static(API_KEY);
 
 /// What a request brings.
 #[derive(Debug, PartialEq, Eq)]

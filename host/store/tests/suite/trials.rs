@@ -86,6 +86,83 @@ pub async fn statements_that_would_fail_are_found(ground: &Ground) {
     }
 }
 
+/// Makes the table of notes anew, with these changes of its definition.
+fn rebuilt(changes: &[(&str, &str)]) -> String {
+    let mut columns =
+        "id BIGINT PRIMARY KEY, tenant TEXT NOT NULL, body TEXT NOT NULL CHECK (body <> 'bad'),
+        parent BIGINT, slug TEXT UNIQUE, size REAL, data BLOB"
+            .to_owned();
+    for (from, to) in changes {
+        assert!(columns.contains(from), "{from}");
+        columns = columns.replace(from, to);
+    }
+    format!(
+        "CREATE TABLE built ({columns}); INSERT INTO built SELECT id, tenant, body, parent, slug, coalesce(size, 1), data FROM notes;
+        DROP TABLE notes; ALTER TABLE built RENAME TO notes"
+    )
+}
+
+const INSERT: &str = "INSERT INTO notes (id, tenant, body) VALUES ($1, $tenant, $2)";
+const RESIZE: &str = "UPDATE notes SET size = $1 WHERE id = $2";
+
+pub async fn rules_that_the_version_before_does_not_know_are_found(ground: &Ground) {
+    let notes = ground.notes().await;
+    notes.add([1]).await;
+    let people = "CREATE TABLE people (id TEXT PRIMARY KEY);
+        INSERT INTO people (id) SELECT DISTINCT tenant FROM notes";
+    let note_of = |action: &str| {
+        format!("CREATE TABLE stars (note BIGINT NOT NULL REFERENCES notes (id) {action})")
+    };
+    for (change, statement, reason) in [
+        (rebuilt(&[("'bad'", "'bad' AND length(body) < 99")]), INSERT, "CHECK (body <> 'bad' AND"),
+        (rebuilt(&[("BLOB", "BLOB, CHECK (size > 0)")]), RESIZE, "CHECK (size > 0)"),
+        (rebuilt(&[("REAL", "REAL NOT NULL DEFAULT 1")]), RESIZE, "notes.size is NOT NULL now"),
+        (
+            "CREATE UNIQUE INDEX u ON notes (lower(body))".to_owned(),
+            INSERT,
+            "(lower(body)) must be",
+        ),
+        (
+            "CREATE UNIQUE INDEX u ON notes (body) WHERE size IS NULL".to_owned(),
+            INSERT,
+            "(body WHERE size IS NULL) must be unique",
+        ),
+        (
+            format!(
+                "{people}; {}",
+                rebuilt(&[("tenant TEXT", "tenant TEXT REFERENCES people (id)")])
+            ),
+            INSERT,
+            "notes (tenant) must refer to a row of people",
+        ),
+        (note_of(""), "DELETE FROM notes WHERE id = $1", "rows of stars keep rows of notes"),
+        (note_of(""), "UPDATE notes SET id = $1 WHERE id = $2", "ON UPDATE CASCADE"),
+    ] {
+        let trial = tried(&notes, &[migration(2, &change)], &[statement]).await;
+        assert_eq!(trial.broken.len(), 1, "{change}: {trial:?}");
+        let told = &trial.broken[0].reason;
+        assert!(told.contains(reason), "{change}: {told}");
+    }
+    for (change, statement) in [
+        (rebuilt(&[(" CHECK (body <> 'bad')", "")]), INSERT),
+        (rebuilt(&[("'bad'", "'bad' OR size > 0")]), INSERT),
+        (rebuilt(&[("BLOB", "BLOB, CHECK (size > 0)")]), INSERT),
+        (rebuilt(&[("REAL", "REAL NOT NULL DEFAULT 1")]), INSERT),
+        (rebuilt(&[("parent BIGINT", "parent BIGINT REFERENCES notes (id)")]), INSERT),
+        (rebuilt(&[("parent BIGINT", "parent BIGINT REFERENCES notes (id)")]), RESIZE),
+        ("CREATE UNIQUE INDEX u ON notes (body) WHERE size = 1".to_owned(), INSERT),
+        ("CREATE UNIQUE INDEX u ON notes (tenant, parent)".to_owned(), INSERT),
+        (
+            "ALTER TABLE notes ADD COLUMN kind TEXT DEFAULT 'x' CHECK (kind = 'x')".to_owned(),
+            INSERT,
+        ),
+        (note_of("ON DELETE CASCADE"), "DELETE FROM notes WHERE id = $1"),
+    ] {
+        let trial = tried(&notes, &[migration(2, &change)], &[statement]).await;
+        assert!(trial.is_clean() && trial.n_statements == 1, "{change}: {trial:?}");
+    }
+}
+
 pub async fn statements_that_go_on_are_left_alone(ground: &Ground) {
     let notes = ground.notes().await;
     let old = [

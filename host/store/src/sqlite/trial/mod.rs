@@ -1,11 +1,13 @@
 //! Trying migrations on a copy before they run.
 //!
 //! `copy` makes and removes the copy; `census` counts what is in it; `statements` finds what the old
-//! version can no longer run; this file runs the plan on it and writes down what each step did.
+//! version can no longer run, by what the `rows` of a `table` must be; this file runs the plan on it and writes down what each step did.
 
 mod census;
 mod copy;
+mod rows;
 mod statements;
+mod table;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
