@@ -53,12 +53,13 @@ async fn built(language: &str) -> PathBuf {
     component
 }
 
-fn repository() -> &'static Path {
+/// The root of the workspace.
+pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in a folder of it")
 }
 
 /// Where programs are looked for: those that were installed for these tests first.
-fn path() -> OsString {
+pub fn path() -> OsString {
     let before = std::env::var_os("PATH").unwrap_or_default();
     let own = [tool("venv/bin")];
     std::env::join_paths(own.into_iter().chain(std::env::split_paths(&before))).expect("a path")
@@ -82,7 +83,7 @@ fn digest(language: &str) -> u64 {
 }
 
 /// The files at a place by their paths. Links are left out: they lead to what is read by itself.
-fn read(place: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+pub fn read(place: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     let kind = place.symlink_metadata().expect("it is there").file_type();
     if kind.is_file() {
         files.insert(place.to_owned(), fs::read(place).expect("a file"));
@@ -94,7 +95,7 @@ fn read(place: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
 }
 
 /// Copies a folder, and what links in it lead to.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("a folder") {
         let entry = entry.expect("an entry").path();
