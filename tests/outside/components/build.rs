@@ -36,21 +36,16 @@ fn kept() -> PathBuf {
     kept
 }
 
-/// A digest of what a project is made of: with its WIT, and the versions of what builds it.
+/// A digest of what a project is made of: with its WIT, and what builds it. The folder of the tools has the
+/// versions of the others in its name.
 fn digest(project: &Path) -> u64 {
     let mut files = BTreeMap::new();
     read(project, &mut files);
-    let mut files: BTreeMap<_, _> = files
-        .into_iter()
-        .map(|(path, content)| {
-            (path.strip_prefix(project).expect("it is in the project").to_owned(), content)
-        })
-        .collect();
-    for versions in ["rust-toolchain.toml", "tests/outside/components/build.rs"] {
-        read(&repository().join(versions), &mut files);
-    }
     let mut hasher = DefaultHasher::new();
-    files.hash(&mut hasher);
+    for (path, content) in files {
+        (path.strip_prefix(project).expect("it is in the project"), content).hash(&mut hasher);
+    }
+    [include_str!("build.rs"), include_str!("../../../rust-toolchain.toml")].hash(&mut hasher);
     hasher.finish()
 }
 
