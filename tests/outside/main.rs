@@ -2,6 +2,7 @@
 //! tests, browsers. A topic is a folder with its scripts and the tests that run them.
 
 mod comments;
+mod components;
 mod gateway;
 mod identity;
 mod languages;

@@ -8,7 +8,7 @@
 
 mod bindings;
 mod templates;
-mod workshop;
+pub mod workshop;
 
 use std::fs;
 use std::path::PathBuf;

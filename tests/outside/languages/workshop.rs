@@ -64,7 +64,7 @@ impl Recipe<'_> {
 }
 
 /// The files at a place by their paths. Links are left out: they lead to what is read by itself.
-fn read(place: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+pub fn read(place: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     let kind = place.symlink_metadata().expect("it is there").file_type();
     if kind.is_file() {
         files.insert(place.to_owned(), fs::read(place).expect("a file"));
@@ -91,7 +91,8 @@ pub fn caplet(folder: &Path) -> Command {
     command
 }
 
-fn path() -> OsString {
+/// Where programs are looked for: those that were installed for these tests first.
+pub fn path() -> OsString {
     let before = std::env::var_os("PATH").unwrap_or_default();
     let own = [tool("venv/bin")];
     std::env::join_paths(own.into_iter().chain(std::env::split_paths(&before))).expect("a path")
