@@ -22,7 +22,7 @@ use super::{
     stage::Stage,
 };
 use crate::{outside, workspace::Workspace};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use make::{Made, Maker};
 use place::{Asked, Place};
 use std::{
@@ -82,24 +82,23 @@ pub fn run(workspace: &Workspace, stage: &Stage, report: &mut Report) -> Result<
     let made = LANGUAGES.iter().map(|language| maker.make(language)).collect::<Result<Vec<_>>>()?;
     let places = made.iter().map(|made| Place::prepare(stage, made)).collect::<Result<Vec<_>>>()?;
     let mut asked: Vec<Vec<Asked>> = LANGUAGES.iter().map(|_| Vec::new()).collect();
+    let mut failures = Vec::new();
     for round in 0..stage.rounds {
         for index in turns(round, LANGUAGES.len()) {
-            let (place, title) = (&places[index], LANGUAGES[index].title);
-            let once = place.ask().with_context(|| format!("languages: {title}"))?;
-            println!(
-                "languages, round {} of {}: {title}: {:.0} lists/s, {:.2} µs a call",
-                round + 1,
-                stage.rounds,
-                once.lists_per_s,
-                once.call_us
-            );
-            asked[index].push(once);
+            let title = LANGUAGES[index].title;
+            println!("languages, round {} of {}: {title}", round + 1, stage.rounds);
+            match places[index].ask() {
+                Ok(once) => asked[index].push(once),
+                // What the others did is of use without it.
+                Err(error) => failures.push(format!("{title}, round {}: {error:#}", round + 1)),
+            }
         }
     }
     let rows: Vec<_> = places.iter().zip(&asked).map(|(it, asked)| Row::new(it, asked)).collect();
     judge(&rows, report)?;
     report.languages = rows;
-    start(stage, &made, report)
+    start(stage, &made, report)?;
+    if failures.is_empty() { Ok(()) } else { bail!("{}", failures.join("; ")) }
 }
 
 /// Holds each language against the first.

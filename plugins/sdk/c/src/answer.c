@@ -198,7 +198,7 @@ const caplet_json *caplet_internal_cursor(caplet_text cursor, const char *order)
     }
     const caplet_json *version = json->first, *name = version->next, *keys = name->next;
     bool is_ours = version->kind == CAPLET_JSON_INTEGER && version->integer == CURSOR_VERSION
-        && name->kind == CAPLET_JSON_TEXT && caplet_text_equal(name->text, caplet_text_of(order))
+        && name->kind == CAPLET_JSON_TEXT && caplet_internal_is(name->text, order)
         && keys->kind == CAPLET_JSON_ARRAY && keys->count > 0;
     return is_ours ? keys->first : NULL;
 }

@@ -125,7 +125,7 @@ static caplet_pairs pairs(abi_list_tuple2_string_string_t list) {
 static caplet_answer call(caplet_request *request) {
     for (size_t at = 0; at < caplet_this_plugin.n_routes; at++) {
         const caplet_route *route = &caplet_this_plugin.routes[at];
-        if (caplet_text_equal(request->operation, caplet_text_of(route->operation))) {
+        if (caplet_internal_is(request->operation, route->operation)) {
             caplet_answer problem;
             bool fits = caplet_internal_read(route, request, &problem);
             return fits ? route->handler(request) : problem;

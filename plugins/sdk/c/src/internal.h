@@ -33,6 +33,8 @@ bool caplet_internal_read(
     const caplet_route *route, caplet_request *request, caplet_answer *answer);
 /* The plugin's OpenAPI document. */
 caplet_text caplet_internal_openapi(const caplet_plugin *plugin);
+/* Whether a text is a name. */
+bool caplet_internal_is(caplet_text text, const char *name);
 /* The text before `…` and the one after it, in memory of the invocation. */
 caplet_text caplet_internal_join(const char *before, caplet_text middle, const char *after);
 /* Reads the keys out of a cursor; null when it is not one of this order. */

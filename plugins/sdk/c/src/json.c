@@ -295,7 +295,7 @@ const caplet_json *caplet_json_member(const caplet_json *json, const char *name)
         return NULL;
     }
     const caplet_json *part = json->first;
-    while (part != NULL && !caplet_text_equal(part->name, caplet_text_of(name))) {
+    while (part != NULL && !caplet_internal_is(part->name, name)) {
         part = part->next;
     }
     return part;

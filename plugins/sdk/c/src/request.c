@@ -8,9 +8,8 @@
 #define LIMIT_MAX 100
 
 caplet_text caplet_find(caplet_pairs pairs, const char *name) {
-    caplet_text wanted = caplet_text_of(name);
     for (size_t at = 0; at < pairs.count; at++) {
-        if (caplet_text_equal(pairs.data[at].name, wanted)) {
+        if (caplet_internal_is(pairs.data[at].name, name)) {
             return pairs.data[at].value;
         }
     }
@@ -56,8 +55,7 @@ static bool fits(caplet_type type, caplet_text text) {
                 && (json->kind == CAPLET_JSON_REAL || json->kind == CAPLET_JSON_INTEGER);
         }
         case CAPLET_BOOL:
-            return caplet_text_equal(text, caplet_text_of("true"))
-                || caplet_text_equal(text, caplet_text_of("false"));
+            return caplet_internal_is(text, "true") || caplet_internal_is(text, "false");
         default: return true;
     }
 }
@@ -65,7 +63,7 @@ static bool fits(caplet_type type, caplet_text text) {
 static size_t times(caplet_pairs pairs, const char *name) {
     size_t count = 0;
     for (size_t at = 0; at < pairs.count; at++) {
-        count += caplet_text_equal(pairs.data[at].name, caplet_text_of(name));
+        count += caplet_internal_is(pairs.data[at].name, name);
     }
     return count;
 }
@@ -73,12 +71,11 @@ static size_t times(caplet_pairs pairs, const char *name) {
 static bool is_known(const caplet_route *route, caplet_text name) {
     if (route->any_query
         || (route->pages
-            && (caplet_text_equal(name, caplet_text_of("limit"))
-                || caplet_text_equal(name, caplet_text_of("cursor"))))) {
+            && (caplet_internal_is(name, "limit") || caplet_internal_is(name, "cursor")))) {
         return true;
     }
     for (const caplet_shape *shape = route->query; shape != NULL && shape->name != NULL; shape++) {
-        if (caplet_text_equal(name, caplet_text_of(shape->name))) {
+        if (caplet_internal_is(name, shape->name)) {
             return true;
         }
     }

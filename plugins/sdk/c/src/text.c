@@ -12,6 +12,18 @@ bool caplet_text_equal(caplet_text one, caplet_text other) {
         && (one.length_bytes == 0 || memcmp(one.data, other.data, one.length_bytes) == 0);
 }
 
+/* Most names differ in their first character: nothing is counted before that is known. */
+bool caplet_internal_is(caplet_text text, const char *name) {
+    if (name == NULL) {
+        return text.length_bytes == 0;
+    }
+    size_t at = 0;
+    while (at < text.length_bytes && name[at] != 0 && text.data[at] == name[at]) {
+        at++;
+    }
+    return at == text.length_bytes && name[at] == 0;
+}
+
 size_t caplet_text_characters(caplet_text text) {
     size_t count = 0;
     for (size_t at = 0; at < text.length_bytes; at++) {
