@@ -98,6 +98,11 @@ impl Activity {
         self.is_leaving.load(Ordering::Relaxed) && !self.is_upgraded.load(Ordering::Relaxed)
     }
 
+    /// Whether the host ends it.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
     /// From now on answers over HTTP/1 say that the connection ends.
     pub(crate) fn leave(&self) {
         self.is_leaving.store(true, Ordering::Relaxed);

@@ -5,7 +5,6 @@
 //! at a few times in its allowance, whether it has asked for anything since the last look. How it is
 //! told to end when the host ends is in [`crate::farewell`].
 
-use std::cmp::Ordering;
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
@@ -50,6 +49,8 @@ struct Patience {
     idle_looks: u32,
     n_begun: u32,
     n_quiet_looks: u32,
+    /// It was told to finish, and has asked for nothing since.
+    is_finishing: bool,
 }
 
 /// What a look came to.
@@ -74,7 +75,7 @@ impl Patience {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let idle_looks = idle_time_max.as_nanos().div_ceil(period.as_nanos());
         let idle_looks = u32::try_from(idle_looks).unwrap_or(u32::MAX - 1).max(LOOKS);
-        Self { activity, looks, idle_looks, n_begun: 0, n_quiet_looks: 0 }
+        Self { activity, looks, idle_looks, n_begun: 0, n_quiet_looks: 0, is_finishing: false }
     }
 
     /// Whether it has asked for nothing since the last look.
@@ -86,14 +87,20 @@ impl Patience {
         if !self.is_quiet() {
             self.n_begun = self.activity.n_begun();
             self.n_quiet_looks = 0;
+            self.is_finishing = false;
             return Verdict::Fine;
         }
         self.n_quiet_looks += 1;
-        let looks_max = if self.n_begun == 0 { LOOKS } else { self.idle_looks };
-        match self.n_quiet_looks.cmp(&looks_max) {
-            Ordering::Less => Verdict::Fine,
-            Ordering::Equal => Verdict::Finish,
-            Ordering::Greater => Verdict::Cut,
+        // A host that ends waits for nobody longer than for a first request.
+        let is_idle = self.n_begun > 0 && !self.activity.is_leaving();
+        let looks_max = if is_idle { self.idle_looks } else { LOOKS };
+        match self.n_quiet_looks {
+            n if n < looks_max => Verdict::Fine,
+            _ if self.is_finishing => Verdict::Cut,
+            _ => {
+                self.is_finishing = true;
+                Verdict::Finish
+            }
         }
     }
 }
@@ -228,5 +235,20 @@ mod tests {
         // After a request it may be quiet for longer.
         let n_looks = (1..=100).find(|_| patience.look() == Verdict::Finish);
         assert_eq!(n_looks, Some(24));
+        assert_eq!(patience.look(), Verdict::Cut);
+    }
+
+    #[tokio::test]
+    async fn a_host_that_ends_waits_for_no_idle_connection() {
+        let mut patience = patience();
+        let activity = patience.activity.clone();
+        drop(activity.clone().begin(&Request::new(())));
+        assert_eq!(patience.look(), Verdict::Fine);
+        for _ in 0..10 {
+            assert_eq!(patience.look(), Verdict::Fine);
+        }
+        activity.leave();
+        assert_eq!(patience.look(), Verdict::Finish);
+        assert_eq!(patience.look(), Verdict::Cut);
     }
 }

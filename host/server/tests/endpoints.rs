@@ -27,6 +27,7 @@ async fn alive_and_ready_are_two_questions() {
             "status": "ready",
             "plugins": [{ "name": "echo", "version": "1.0.0", "health": "healthy" }],
             "failed": [],
+            "loading": [],
         })
     );
     host.host().begin_draining();
