@@ -147,6 +147,13 @@ struct Bodies {
     is_caller_gone: AtomicBool,
 }
 
+impl Bodies {
+    /// Whether an answer that ends now is not what it would have been.
+    fn is_broken(&self) -> bool {
+        self.is_cut.load(Relaxed) || self.is_caller_gone.load(Relaxed)
+    }
+}
+
 impl<'a> Exchange<'a> {
     fn new(generation: &'a Generation, told: oneshot::Sender<Outcome>, queue: Duration) -> Self {
         Self {
@@ -322,7 +329,8 @@ fn of_caller(body: HttpBody, shared: Arc<Bodies>) -> WasiBody {
     body.map_err(broken).boxed_unsync()
 }
 
-/// The body of an answer, which ends with an error when it is too large or its call has failed.
+/// The body of an answer, which ends with an error when it is too large, its call has failed, or the body
+/// of the request was not whole.
 struct Bounded {
     body: WasiBody,
     /// Bytes that it may still have.
@@ -350,8 +358,8 @@ impl http_body::Body for Bounded {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         self.has_ended = !matches!(frame, Some(Ok(_)));
         let frame = match frame {
-            None if self.shared.is_cut.load(Relaxed) => {
-                return Poll::Ready(Some(Err("the component failed".into())));
+            None if self.shared.is_broken() => {
+                return Poll::Ready(Some(Err("the request or the call was cut off".into())));
             }
             None => return Poll::Ready(None),
             Some(Err(error)) => return Poll::Ready(Some(Err(error.to_string().into()))),
