@@ -75,6 +75,16 @@ async fn fault(rig: &Rig, target: &str) -> Fault {
     }
 }
 
+/// Waits until no call of the component runs any more.
+async fn until_idle(rig: &Rig) {
+    let is_idle = async {
+        while rig.counted("caplet_invocations_running", &[("plugin", INCOMING)]) > 0.0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), is_idle).await.expect("the calls end");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_versions_are_served_as_they_are() {
     for (guest, hello) in [(INCOMING, "hello from 0.2"), (SERVICE, "hello from 0.3")] {
@@ -192,12 +202,7 @@ async fn an_answer_without_end_is_cut_off_and_one_that_nobody_reads_ends() {
     assert!(read.unwrap_err().to_string().contains("response_bytes_max"));
     // Nobody reads, but nobody goes either: the time for streams ends it.
     let held = ask(rig.generation(), "/endless", body("")).await.unwrap();
-    let is_gone = async {
-        while rig.counted("caplet_invocations_running", &[("plugin", INCOMING)]) > 0.0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), is_gone).await.expect("the calls end");
+    until_idle(&rig).await;
     drop(held);
 }
 
@@ -212,12 +217,7 @@ async fn callers_that_go_away_put_nothing_into_quarantine() {
         let broken = StreamBody::new(futures::stream::iter(parts)).boxed_unsync();
         let _ = ask(rig.generation(), "/echo", broken).await;
     }
-    let is_quiet = async {
-        while rig.counted("caplet_invocations_running", &[("plugin", INCOMING)]) > 0.0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), is_quiet).await.expect("the calls end");
+    until_idle(&rig).await;
     assert!(rig.generation().quarantined().is_none());
     assert_eq!(text(&rig, "/").await.0, 200);
 }

@@ -24,20 +24,11 @@ use super::{
 use crate::{outside, workspace::Workspace};
 use anyhow::{Result, bail};
 use make::{Made, Maker};
-use place::{Asked, Place};
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use place::{Asked, Place, until_answered};
+use std::time::Instant;
 
 /// How often a host with one plugin of each language is started, with their code in the cache.
 const STARTS: usize = 7;
-
-/// How often a host that starts is asked.
-const POLL_TIME: Duration = Duration::from_millis(1);
-
-/// How long it may take to the first answers, when everything has to be compiled.
-const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A language, or one of its engines.
 pub struct Language {
@@ -135,13 +126,7 @@ fn first_answers(place: &Place<'_>, paths: &[String]) -> Result<f64> {
     let began = Instant::now();
     let server = place.start()?;
     for path in paths {
-        let url = format!("{}{path}", server.url());
-        while ureq::get(&url).call().is_err() {
-            if began.elapsed() > PATIENCE {
-                bail!("the host did not answer {path} within {PATIENCE:?}");
-            }
-            thread::sleep(POLL_TIME);
-        }
+        until_answered(&server, path)?;
     }
     let time = began.elapsed();
     server.stop()?;

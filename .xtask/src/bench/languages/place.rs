@@ -28,10 +28,10 @@ const NOTES: u32 = 20;
 const CALL: &str = "/api/conformance/calls";
 
 /// How long a plugin may take to be served, when it has to be compiled.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How often the host is asked whether it serves it.
-const POLL_TIME: Duration = Duration::from_millis(5);
+const POLL_TIME: Duration = Duration::from_millis(1);
 
 /// The folders of a host.
 pub struct Place<'a> {
@@ -154,7 +154,8 @@ impl<'a> Place<'a> {
     }
 }
 
-fn until_answered(server: &Server, path: &str) -> Result<()> {
+/// Waits until the host answers a path, of a plugin that may have to be compiled before.
+pub fn until_answered(server: &Server, path: &str) -> Result<()> {
     let (began, url) = (Instant::now(), format!("{}{path}", server.url()));
     while ureq::get(&url).call().is_err() {
         if began.elapsed() > PATIENCE {
