@@ -1,7 +1,7 @@
 //! Which benchmarks there are: what is asked of whom, and the bar that the host should reach.
 
 use super::{
-    call,
+    call, components,
     contest::{Contest, Side},
     data::{Data, POSTS, body},
     django::{self, Django},
@@ -56,6 +56,8 @@ pub enum Benchmark {
     Idle,
     /// The same plugins in each language.
     Languages,
+    /// Components of `wasi:http`.
+    Components,
 }
 
 impl Benchmark {
@@ -72,6 +74,7 @@ impl Benchmark {
             Self::Start => rest::start(stage, report),
             Self::Idle => rest::idle(stage, report),
             Self::Languages => languages::run(workspace, stage, report),
+            Self::Components => components::run(stage, report),
         }
     }
 

@@ -48,8 +48,8 @@ const NUMBERED: &str = r"(requests[turn % #requests + 1]:gsub('@%-%-a%-new%-numb
 #[derive(Debug, Clone)]
 pub struct Request {
     path: String,
-    /// JSON and who posts it, for a POST.
-    posted: Option<(String, String)>,
+    /// JSON and who posts it, if anybody is said to, for a POST.
+    posted: Option<(String, Option<String>)>,
 }
 
 impl Request {
@@ -60,7 +60,12 @@ impl Request {
 
     /// A POST of JSON with what stands in `Authorization`.
     pub fn post(path: &str, json: String, authorization: String) -> Self {
-        Self { path: path.to_owned(), posted: Some((json, authorization)) }
+        Self { path: path.to_owned(), posted: Some((json, Some(authorization))) }
+    }
+
+    /// A POST of JSON by nobody in particular.
+    pub fn anonymous_post(path: &str, json: String) -> Self {
+        Self { path: path.to_owned(), posted: Some((json, None)) }
     }
 }
 
@@ -70,11 +75,12 @@ impl Request {
         let path = lua(&self.path);
         let format = match &self.posted {
             None => format!("'GET', {path}"),
-            Some((json, who)) => format!(
-                "'POST', {path}, {{['content-type'] = 'application/json', ['authorization'] = {}}}, {}",
-                lua(who),
-                lua(json)
-            ),
+            Some((json, who)) => {
+                let who = who.iter().map(|who| format!(", ['authorization'] = {}", lua(who)));
+                let who: String = who.collect();
+                let json = lua(json);
+                format!("'POST', {path}, {{['content-type'] = 'application/json'{who}}}, {json}")
+            }
         };
         format!("  requests[#requests + 1] = wrk.format({format})\n")
     }
@@ -85,6 +91,7 @@ impl Request {
 pub struct Answer {
     pub status: u16,
     pub media_type: String,
+    /// What is no JSON is a text.
     pub json: Value,
 }
 
@@ -103,21 +110,20 @@ pub fn ask(agent: &ureq::Agent, url: &str, request: &Request) -> Result<Answer> 
     let url = format!("{url}{}", request.path);
     let answer = match &request.posted {
         None => agent.get(&url).config().http_status_as_error(false).build().call(),
-        Some((json, authorization)) => agent
-            .post(&url)
-            .config()
-            .http_status_as_error(false)
-            .build()
-            .header("content-type", "application/json")
-            .header("authorization", authorization)
-            .send(json.replace(NUMBER, "0")),
+        Some((json, authorization)) => {
+            let post = agent.post(&url).config().http_status_as_error(false).build();
+            let mut post = post.header("content-type", "application/json");
+            if let Some(authorization) = authorization {
+                post = post.header("authorization", authorization);
+            }
+            post.send(json.replace(NUMBER, "0"))
+        }
     };
     let mut answer = answer.with_context(|| format!("{url} is not answered"))?;
     let status = answer.status().as_u16();
     let media_type = answer.body().mime_type().unwrap_or_default().to_owned();
     let text = answer.body_mut().read_to_string()?;
-    let json = serde_json::from_str(&text)
-        .with_context(|| format!("{url} is answered {status} without JSON: {text}"))?;
+    let json = serde_json::from_str(&text).unwrap_or(Value::String(text));
     Ok(Answer { status, media_type, json })
 }
 

@@ -8,13 +8,15 @@
 //! - `data`: the comments in the database; `load`: requests, answers, and `wrk`.
 //! - `contest`: sides in turns; `benchmarks`: which there are; `call`: the one without HTTP; `tags`:
 //!   the one with a million taggings; `rest`: starting, and doing nothing.
-//! - `django`: the rival that is installed and not written; `languages`: plugins in each language.
+//! - `django` and `components`: the rivals that are installed and not written; `languages`: plugins in
+//!   each language.
 //! - `report`: the table and `results.json`.
 //!
 //! The hand-written sides are in `tests/rivals`.
 
 mod benchmarks;
 mod call;
+mod components;
 mod contest;
 mod data;
 mod django;

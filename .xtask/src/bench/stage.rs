@@ -83,11 +83,15 @@ impl Stage {
             fs::remove_dir_all(self.plugins())?;
         }
         fs::create_dir(self.plugins())?;
-        for name in names {
-            let file = format!("{name}.wasm");
-            fs::copy(self.guests.join(&file), self.plugins().join(&file))
-                .with_context(|| format!("cannot install {name}"))?;
-        }
+        names.iter().try_for_each(|name| {
+            self.install_file(name, &self.guests.join(format!("{name}.wasm")))
+        })
+    }
+
+    /// Puts a component into the host's plugin folder, beside those that are there.
+    pub fn install_file(&self, name: &str, component: &Path) -> Result<()> {
+        fs::copy(component, self.plugins().join(format!("{name}.wasm")))
+            .with_context(|| format!("cannot install {name}"))?;
         Ok(())
     }
 
