@@ -83,9 +83,9 @@ impl Stage {
             fs::remove_dir_all(self.plugins())?;
         }
         fs::create_dir(self.plugins())?;
-        names.iter().try_for_each(|name| {
-            self.install_file(name, &self.guests.join(format!("{name}.wasm")))
-        })
+        names
+            .iter()
+            .try_for_each(|name| self.install_file(name, &self.guests.join(format!("{name}.wasm"))))
     }
 
     /// Puts a component into the host's plugin folder, beside those that are there.

@@ -82,7 +82,7 @@ impl Maker<'_> {
     }
 
     /// `caplet` in a folder without data, so that nothing compiled is found.
-    fn caplet(&self, folder: &Path) -> Command {
+    pub fn caplet(&self, folder: &Path) -> Command {
         let mut command = self.stage.caplet();
         command.current_dir(folder).env("PATH", self.path());
         command.env("CARGO_TARGET_DIR", self.folder.join("target"));

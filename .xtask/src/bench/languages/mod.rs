@@ -7,9 +7,10 @@
 //!   a host function: what is left is the language, its SDK and the way there and back. Its time is the
 //!   host's own counter of what calls took, so that neither HTTP nor the load generator is in it.
 //!
-//! Every figure is of the same program on the same machine in one run. `make` builds, `place` is a host
-//! with the plugins of one language, `row` the table's.
+//! Every figure is of the same program on the same machine in one run. `make` builds, `edit` is an author
+//! who changes one, `place` a host with the plugins of one language, `row` the table's.
 
+mod edit;
 mod make;
 mod place;
 mod row;
@@ -23,6 +24,7 @@ use super::{
 };
 use crate::{outside, workspace::Workspace};
 use anyhow::{Result, bail};
+use edit::edit_to_serving;
 use make::{Made, Maker};
 use place::{Asked, Place, until_answered};
 use std::time::Instant;
@@ -38,32 +40,49 @@ pub struct Language {
     pub title: &'static str,
     /// As `caplet new` takes it.
     pub word: &'static str,
+    /// The file of the begun plugin that is edited.
+    pub source: &'static str,
     /// What `plugin.toml` has as `engine`.
     pub engine: Option<&'static str>,
     /// The least that its list may reach of the throughput of the first language's.
     pub list_ratio_min: Option<f64>,
     /// The most that its call may take of the first language's.
     pub call_ratio_max: Option<f64>,
+    /// The most from an edit to the answer that shows it, in seconds.
+    pub edit_s_max: Option<f64>,
 }
 
-const fn language(id: &'static str, title: &'static str, list_ratio_min: f64) -> Language {
+const fn language(
+    id: &'static str,
+    title: &'static str,
+    source: &'static str,
+    list_ratio_min: f64,
+) -> Language {
     let list_ratio_min = Some(list_ratio_min);
-    Language { id, title, word: id, engine: None, list_ratio_min, call_ratio_max: None }
+    let (engine, call_ratio_max, edit_s_max) = (None, None, None);
+    Language { id, title, word: id, source, engine, list_ratio_min, call_ratio_max, edit_s_max }
 }
 
 /// All others are compared with the first.
 const LANGUAGES: [Language; 6] = [
-    Language { list_ratio_min: None, ..language("rust", "Rust", 1.0) },
-    Language { call_ratio_max: Some(1.2), ..language("c", "C", 0.9) },
-    language("go", "Go", 0.5),
-    language("typescript", "TypeScript on QuickJS", 0.25),
+    Language {
+        list_ratio_min: None,
+        edit_s_max: Some(2.0),
+        ..language("rust", "Rust", "src/note.rs", 1.0)
+    },
+    Language { call_ratio_max: Some(1.2), ..language("c", "C", "src/plugin.c", 0.9) },
+    language("go", "Go", "plugin.go", 0.5),
+    Language {
+        edit_s_max: Some(2.0),
+        ..language("typescript", "TypeScript on QuickJS", "src/plugin.ts", 0.25)
+    },
     Language {
         word: "typescript",
         engine: Some("spidermonkey"),
         list_ratio_min: None,
-        ..language("spidermonkey", "TypeScript on SpiderMonkey", 0.0)
+        ..language("spidermonkey", "TypeScript on SpiderMonkey", "src/plugin.ts", 0.0)
     },
-    language("python", "Python", 0.15),
+    language("python", "Python", "plugin.py", 0.15),
 ];
 
 /// Builds the plugins, measures them, and adds the table and its bars.
@@ -71,6 +90,8 @@ pub fn run(workspace: &Workspace, stage: &Stage, report: &mut Report) -> Result<
     let tools = outside::prepare(workspace)?;
     let maker = Maker { stage, tools: &tools, folder: stage.folder.join("languages") };
     let made = LANGUAGES.iter().map(|language| maker.make(language)).collect::<Result<Vec<_>>>()?;
+    let edits =
+        made.iter().map(|made| edit_to_serving(&maker, made)).collect::<Result<Vec<_>>>()?;
     let places = made.iter().map(|made| Place::prepare(stage, made)).collect::<Result<Vec<_>>>()?;
     let mut asked: Vec<Vec<Asked>> = LANGUAGES.iter().map(|_| Vec::new()).collect();
     let mut failures = Vec::new();
@@ -85,15 +106,21 @@ pub fn run(workspace: &Workspace, stage: &Stage, report: &mut Report) -> Result<
             }
         }
     }
-    let rows: Vec<_> = places.iter().zip(&asked).map(|(it, asked)| Row::new(it, asked)).collect();
+    let measured = places.iter().zip(edits).zip(&asked);
+    let rows: Vec<_> = measured.map(|((it, edit_s), asked)| Row::new(it, edit_s, asked)).collect();
     judge(&rows, report)?;
     report.languages = rows;
     start(stage, &made, report)?;
     if failures.is_empty() { Ok(()) } else { bail!("{}", failures.join("; ")) }
 }
 
-/// Holds each language against the first.
+/// Holds each language against the first, and against its own bars.
 fn judge(rows: &[Row], report: &mut Report) -> Result<()> {
+    for (row, language) in rows.iter().zip(&LANGUAGES) {
+        let name = format!("edit to serving: {}", language.title);
+        let bar = language.edit_s_max.map(|max| Bar::AtMost(max * 1e3));
+        report.add(&name, row.edit_s * 1e3, Unit::Milliseconds, bar);
+    }
     let [first, others @ ..] = rows else { bail!("there are languages") };
     for (row, language) in others.iter().zip(&LANGUAGES[1..]) {
         let title = language.title;
