@@ -34,11 +34,31 @@ async fn a_loop_ends_at_its_cpu_budget_while_others_run_on_the_same_thread() {
     assert_eq!(text(&rig.get("/ok").await.unwrap()), "ok");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn loops_side_by_side_get_their_whole_budget_each_and_no_second_one() {
+    const N_LOOPS: u8 = 8;
+    let budget_s = 0.1;
+    let rig = limits(|it| {
+        it.cpu_ms_max = 100;
+        it.wall_ms_max = 60_000;
+        it.faults_max = 0;
+    });
+    let rig = rig.load("loop-forever").await;
+    let loops: Vec<_> =
+        (0..N_LOOPS).map(|_| tokio::spawn(rig.ask(http::Method::GET, "/").send())).collect();
+    for looping in loops {
+        assert_eq!(looping.await.unwrap().unwrap_err(), Fault::Cpu(100));
+    }
+    let plugin = [("plugin", "loop-forever")];
+    let used_s = rig.counted("caplet_invocation_cpu_seconds_total", &plugin) / f64::from(N_LOOPS);
+    assert!((budget_s..budget_s * 2.0).contains(&used_s), "{used_s} s each");
+}
+
 #[tokio::test]
 async fn a_wait_ends_at_the_wall_deadline() {
-    let rig = limits(|it| it.wall_ms_max = 50).load("sleep").await;
+    let rig = limits(|it| it.wall_ms_max = 500).load("sleep").await;
     let began = Instant::now();
-    assert_eq!(rig.get("/30").await.unwrap_err(), Fault::Wall(50));
+    assert_eq!(rig.get("/30").await.unwrap_err(), Fault::Wall(500));
     assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(text(&rig.get("/0.01").await.unwrap()), "slept");
 }
@@ -72,11 +92,38 @@ async fn memory_stops_growing_at_the_limit() {
     assert_eq!(rig.limit_hits("plugin-memory-exceeded"), 1.0);
 }
 
+/// Memory for a few instances of the guest `sleep`.
+fn few_instances(limits: &mut Limits) {
+    limits.memory_total_bytes_max = 3 << 20;
+}
+
 #[tokio::test]
-async fn a_plugins_instances_share_one_memory_limit() {
-    let rig = limits(|it| it.memory_total_bytes_max = 3 << 20).load("sleep").await;
+async fn calls_wait_while_others_have_the_memory_of_their_plugin() {
+    let rig = limits(|it| {
+        few_instances(it);
+        it.queue_ms_max = 60_000;
+    });
+    let rig = rig.load("sleep").await;
     let calls: Vec<_> =
-        (0..16).map(|_| tokio::spawn(rig.ask(http::Method::GET, "/0.2").send())).collect();
+        (0..16).map(|_| tokio::spawn(rig.ask(http::Method::GET, "/0.1").send())).collect();
+    for call in calls {
+        assert_eq!(text(&call.await.unwrap().unwrap()), "slept");
+    }
+    let n_instances = rig.counted("caplet_instances", &[("plugin", "sleep")]);
+    assert!((1.0..16.0).contains(&n_instances), "{n_instances} for 16 calls");
+    assert_eq!(rig.limit_hits("plugin-busy"), 0.0);
+}
+
+#[tokio::test]
+async fn calls_that_find_no_memory_in_time_are_refused() {
+    let rig = limits(|it| {
+        few_instances(it);
+        it.queue_ms_max = 50;
+        it.wall_ms_max = 60_000;
+    });
+    let rig = rig.load("sleep").await;
+    let calls: Vec<_> =
+        (0..16).map(|_| tokio::spawn(rig.ask(http::Method::GET, "/2").send())).collect();
     let mut n_busy = 0;
     for call in calls {
         match call.await.unwrap() {
@@ -88,6 +135,8 @@ async fn a_plugins_instances_share_one_memory_limit() {
         }
     }
     assert!((1..16).contains(&n_busy), "{n_busy} of 16 were refused");
+    assert_eq!(rig.limit_hits("plugin-busy"), f64::from(n_busy));
+    assert_eq!(text(&rig.get("/0.01").await.unwrap()), "slept", "nobody waits any more");
 }
 
 #[tokio::test]

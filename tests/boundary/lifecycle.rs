@@ -88,19 +88,21 @@ async fn a_bad_version_is_refused_and_the_old_one_serves_on() {
 #[tokio::test]
 async fn what_grows_or_breaks_waits_until_it_is_agreed_to() {
     let rig = serving(hasty()).await;
+    let mut last = 0;
     for (guest, expected) in [
         ("upgrade-hiding", "the route `GET /notes` is gone"),
         ("upgrade-older", "version 0.9.0 is older than 1.0.0"),
         ("upgrade-lossy", "table notes: 2 rows before, 0 after"),
     ] {
         let outcome = rig.runtime.begin(asked(install(guest))).outcome().await.unwrap();
-        let Outcome::Waiting(differences) = outcome else { panic!("{guest}: {outcome:?}") };
+        let Outcome::Waiting(number, differences) = outcome else { panic!("{guest}: {outcome:?}") };
+        last = number;
         let is_it = |it: &Difference| it.effect == Effect::Breaks && it.text.contains(expected);
         assert!(differences.iter().any(is_it), "{guest}: {differences:?}");
         assert_eq!(version(&rig).await, "1.0.0", "{guest}");
         assert_eq!(states(&rig).await.last(), Some(&GenerationState::Waiting));
     }
-    let approve = ChangeKind::Approve { plugin: PLUGIN.to_owned() };
+    let approve = ChangeKind::Approve { plugin: PLUGIN.to_owned(), expected: Some(last) };
     let operation = rig.runtime.begin(asked(approve.clone()));
     assert!(matches!(operation.outcome().await.unwrap(), Outcome::Serving(_)));
     assert_eq!(version(&rig).await, "2.0.0");

@@ -2,11 +2,14 @@
 //! against a runtime in this process. What must not happen is as much a part of these tests as what
 //! must.
 
+mod aftermath;
 mod answers;
 mod application;
+mod comparison;
 mod containment;
 mod folder;
 mod heavy;
+mod history;
 mod hostile;
 mod lifecycle;
 mod limits;

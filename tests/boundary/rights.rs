@@ -1,5 +1,7 @@
 //! Rights that are taken from a plugin while it serves, and the log of decisions.
 
+use std::time::Duration;
+
 use caplet_runtime::{Fault, HostDatabase};
 use caplet_store::Value;
 
@@ -57,6 +59,37 @@ async fn what_is_decided_is_written_down_and_tampering_shows() {
     tamper(rig.runtime.database(), "DELETE FROM audit WHERE number = 2 AND actor = $1", "eve")
         .await;
     assert_eq!(rig.runtime.audit().verify().await.unwrap().broken_at, Some(2));
+}
+
+#[tokio::test]
+async fn a_host_that_ends_has_written_down_what_was_decided() {
+    const DENIALS: usize = 50;
+    let rig = Rig::with("storage").await;
+    rig.runtime.revoke("storage", "sql", "ada").await.unwrap();
+    futures::future::join_all((0..DENIALS).map(|_| rig.query(SELECT))).await;
+    assert!(rig.runtime.remove("storage").await);
+    rig.runtime.shutdown(Duration::ZERO).await;
+    let decided = decided(&rig).await;
+    let n_of = |action: &str| decided.iter().filter(|(decided, _)| decided == action).count();
+    let expected = [("install", 1), ("right.revoke", 1), ("right.denied", DENIALS), ("remove", 1)];
+    for (action, n) in expected {
+        assert_eq!(n_of(action), n, "{action}: {decided:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_who_decide_at_once_leave_what_is_written_down() {
+    let rig = Rig::with("storage").await;
+    for round in 0..100 {
+        let (one, other) = (rig.runtime.clone(), rig.runtime.clone());
+        let revoking = tokio::spawn(async move { one.revoke("storage", "sql", "ada").await });
+        let granting = tokio::spawn(async move { other.grant("storage", "sql", "bob").await });
+        revoking.await.unwrap().unwrap();
+        granting.await.unwrap().unwrap();
+        let is_written = !rig.runtime.revocations().await.unwrap().is_empty();
+        let is_denied = rig.query(SELECT).await.to_string().contains("denied");
+        assert_eq!(is_denied, is_written, "round {round}");
+    }
 }
 
 async fn tamper(database: &HostDatabase, statement: &str, who: &str) {

@@ -18,6 +18,7 @@ use crate::rig::{Rig, Setup, bytes_of};
 
 const INCOMING: &str = "http-incoming";
 const SERVICE: &str = "http-service";
+const DRAFTS: &str = "http-drafts";
 
 /// A runtime with a component, which is called as its file.
 async fn load(setup: Setup, guest: &str) -> Rig {
@@ -39,6 +40,16 @@ async fn install(
 
 fn body(bytes: impl Into<Bytes>) -> HttpBody {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body whose parts are sent one by one.
+fn upload() -> (tokio::sync::mpsc::Sender<&'static str>, HttpBody) {
+    let (send, receive) = tokio::sync::mpsc::channel(1);
+    let parts = futures::stream::unfold(receive, |mut receive| async {
+        let part: &'static str = receive.recv().await?;
+        Some((Ok(http_body::Frame::data(Bytes::from(part))), receive))
+    });
+    (send, StreamBody::new(parts).boxed_unsync())
 }
 
 /// Asks a component for a path.
@@ -108,12 +119,7 @@ async fn bodies_stream_both_ways() {
         assert!(echoed == large, "{guest}: another body came back");
 
         // What comes first is answered before the rest is sent.
-        let (send, receive) = tokio::sync::mpsc::channel::<&'static str>(1);
-        let parts = futures::stream::unfold(receive, |mut receive| async {
-            let part = receive.recv().await?;
-            Some((Ok(http_body::Frame::data(Bytes::from(part))), receive))
-        });
-        let request = StreamBody::new(parts).boxed_unsync();
+        let (send, request) = upload();
         send.send("first").await.unwrap();
         let mut answer = ask(rig.generation(), "/echo", request).await.unwrap().into_body();
         let next = |frame: Option<Result<http_body::Frame<Bytes>, _>>| {
@@ -162,6 +168,58 @@ async fn settings_are_its_configuration() {
     assert_eq!(text(&rig, "/config?limit").await.1, r#"Ok(Some("5"))"#);
     assert_eq!(text(&rig, "/config?colour").await.1, "Ok(None)");
     assert_eq!(text(&rig, "/log?text").await.1, "logged");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_versions_of_the_same_interfaces_are_served() {
+    let plugin = PluginOptions {
+        settings: json!({ "greeting": "hi", "limit": 5 }),
+        ..PluginOptions::default()
+    };
+    let limits = Limits { cpu_ms_max: 10_000, ..Limits::default() };
+    let rig = load(Setup { plugin, limits, ..Setup::default() }, DRAFTS).await;
+    let rights: Vec<&str> =
+        rig.generation().inspection().rights.iter().map(|right| right.name).collect();
+    assert_eq!(
+        (rights.contains(&"sql"), rights.contains(&"settings"), rights.len()),
+        (true, true, 2)
+    );
+    let told = text(&rig, "/settings?greeting").await.1;
+    assert_eq!(told.matches("Ok(Some(").count(), 3, "{told}");
+    assert!(told.ends_with("[Some(2), Some(2), Some(2)]"), "{told}");
+    assert_eq!(text(&rig, "/keys?a=1").await.1, "true Some([49])");
+    assert_eq!(text(&rig, "/keys?a").await.1, "false None");
+    assert_eq!(text(&rig, "/pages?1200").await.1, "500 500 200");
+    assert_eq!(text(&rig, "/count?5").await.1, "5");
+    assert_eq!(text(&rig, "/count?-7").await.1, "-2");
+    assert!(text(&rig, &format!("/count?{}", i64::MIN)).await.1.contains("64 bits"));
+    assert_eq!(
+        text(&rig, "/swap?first").await.1,
+        r#"[None, Some("meanwhile"), Some("again")] true true"#
+    );
+    assert_eq!(text(&rig, "/batch").await.1, r#"[("a", None), ("b", Some([2]))]"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_of_the_older_version_come_in_batches_and_pages_too() {
+    let limits = Limits { cpu_ms_max: 10_000, ..Limits::default() };
+    let rig = load(Setup { limits, ..Setup::default() }, INCOMING).await;
+    assert_eq!(
+        text(&rig, "/batch").await.1,
+        r#"[Some(("key 00000", [1])), None] Some(500) ["key 00500"] None"#
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_version_wrote_another_reads() {
+    let rig = load(Setup::default(), INCOMING).await;
+    assert_eq!(text(&rig, "/keys?a=1").await.1, "a=1");
+    assert_eq!(text(&rig, "/count").await.1, "1");
+    install(&rig.runtime, DRAFTS, INCOMING).await.unwrap();
+    assert_eq!(text(&rig, "/count?-3").await.1, "-2");
+    install(&rig.runtime, INCOMING, INCOMING).await.unwrap();
+    assert_eq!(text(&rig, "/keys").await.1, "a=1");
+    assert!(text(&rig, "/count").await.1.contains("64 bits"), "it counts without a sign");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,6 +297,18 @@ async fn requests_are_sent_to_named_origins_only() {
     let (status, said) = text(&rig, &target).await;
     assert_eq!((status, said.contains("HttpRequestDenied")), (502, true), "{said}");
     assert_eq!(rig.limit_hits("outbound-origin"), 1.0);
+    let written = async {
+        loop {
+            let entries = rig.runtime.audit().of_request("request").await.unwrap();
+            match entries.into_iter().next() {
+                Some(entry) => return entry,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let entry = tokio::time::timeout(Duration::from_secs(20), written).await.expect("written down");
+    assert_eq!((entry.action.as_str(), entry.plugin.as_str()), ("outbound.denied", INCOMING));
+    assert!(entry.detail.contains(&format!("http://{address}")), "{entry:?}");
 
     let origins = vec![format!("http://{address}")];
     let plugin = PluginOptions { outbound_origins: origins, ..PluginOptions::default() };
@@ -335,4 +405,57 @@ async fn one_without_a_name_or_with_an_unknown_import_is_refused_with_the_remedy
     let (runtime, _) = setup.empty(INCOMING).await;
     let refused = install(&runtime, INCOMING, INCOMING).await.unwrap_err().to_string();
     assert!(refused.contains("`outbound-http`") && refused.contains("add \"sql\""), "{refused}");
+}
+
+#[tokio::test]
+async fn a_version_that_nobody_serves_is_named_with_those_that_are_served() {
+    let (runtime, _) = Setup::default().empty(DRAFTS).await;
+    // As many bytes, so that nothing else of the component changes.
+    let mut component = bytes_of(DRAFTS);
+    let (from, to) =
+        (&b"wasi:keyvalue/store@0.2.0-draft2"[..], b"wasi:keyvalue/store@0.2.0-draft9");
+    let places: Vec<usize> = component
+        .windows(from.len())
+        .enumerate()
+        .filter_map(|(place, bytes)| (bytes == from).then_some(place))
+        .collect();
+    for place in places {
+        component[place..place + to.len()].copy_from_slice(to);
+    }
+    let kind = ChangeKind::Install { component, file: None, called: Some(DRAFTS.to_owned()) };
+    let error = runtime.begin(Change::approved(kind, "test")).outcome().await.unwrap_err();
+    assert_eq!(error.reasons.len(), 1, "{error}");
+    let reason = &error.reasons[0];
+    assert!(reason.starts_with("it imports `wasi:keyvalue/store@0.2.0-draft9`"), "{reason}");
+    assert!(reason.contains("`wasi:keyvalue/store@0.2.0-draft2`"), "{reason}");
+}
+
+/// The next part of an answer.
+async fn part(answer: &mut HttpBody) -> Bytes {
+    let frame = tokio::time::timeout(Duration::from_secs(20), answer.frame()).await;
+    let frame = frame.expect("in time").expect("there is more").expect("it is whole");
+    frame.into_data().expect("it is data")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_needs_no_data_keeps_nobody_from_the_databases() {
+    let rig = load(Setup::default(), SERVICE).await;
+    let mut feed = ask(rig.generation(), "/feed", body("")).await.unwrap().into_body();
+    part(&mut feed).await;
+    let releasing = rig.runtime.hand_over(Duration::from_secs(600));
+    let is_drained = tokio::time::timeout(Duration::from_secs(60), releasing).await;
+    assert_eq!(is_drained, Ok(true));
+    part(&mut feed).await;
+    assert!(!rig.runtime.streams_ended(Duration::from_millis(1)).await, "it goes on");
+    drop(feed);
+    assert!(rig.runtime.streams_ended(Duration::from_secs(60)).await);
+
+    // One that keeps data is waited for, as all are when the host stops.
+    let rig = load(Setup::default(), INCOMING).await;
+    let (send, request) = upload();
+    send.send("first").await.unwrap();
+    let mut echoed = ask(rig.generation(), "/echo", request).await.unwrap().into_body();
+    assert_eq!(part(&mut echoed).await, "first");
+    assert!(!rig.runtime.hand_over(Duration::from_millis(10)).await);
+    drop(send);
 }

@@ -5,6 +5,7 @@ use std::process::Output;
 
 use caplet_tests::{Place, Server, binary, guest_path};
 use futures::StreamExt;
+use serde_json::Value;
 use tokio::process::Command;
 
 const HELLO: &str = "/api/hello-world";
@@ -103,6 +104,7 @@ async fn it_is_checked_installed_replaced_and_taken_back_by_the_command_line() {
     let checked = caplet(&["check", incoming]).await;
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(said.contains("would load: plugin http-incoming 0.0.0+"), "{said}");
+    assert!(checked.stderr.is_empty(), "{checked:?}");
     let inspected = caplet(&["inspect", incoming]).await;
     let said = String::from_utf8_lossy(&inspected.stdout).into_owned();
     assert!(said.contains("outbound-http") && said.contains("keep data in a database"), "{said}");
@@ -119,4 +121,40 @@ async fn it_is_checked_installed_replaced_and_taken_back_by_the_command_line() {
     does(&["rollback", "hello-world"]).await;
     assert_eq!(server.get(&format!("{HELLO}/keys")).await.1, "a=1", "its data are still there");
     assert_eq!(server.stop().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_took_long_is_told_like_those_of_plugins() {
+    let place = Place::new();
+    place.install("http-incoming", "hello-world.wasm");
+    let (server, mut lines) = place.start_telling(&[("CAPLET_LOG__SLOW_CALL_MS", "10")]).await;
+    let slow = server.client().get(server.url("/api/hello-world/late"));
+    let slow = slow.header("x-request-id", "the-slow-one").send().await.unwrap();
+    assert_eq!(slow.text().await.unwrap(), "1");
+    // The call ends a moment after its answer.
+    for counted in [
+        "caplet_slow_calls_total{plugin=\"hello-world\"} 1",
+        "caplet_sql_statements_total{plugin=\"hello-world\"} 2",
+    ] {
+        server.until(|server| async { server.get("/metrics").await.1.contains(counted) }).await;
+    }
+    assert_eq!(server.stop().await, 0);
+    let mut told = None;
+    while let Some(line) = lines.recv().await {
+        if line.contains("a slow call") {
+            told = Some(line);
+        }
+    }
+    let told: Value = serde_json::from_str(&told.expect("the log tells of it")).unwrap();
+    for (name, value) in [
+        ("plugin", "hello-world"),
+        ("operation", "handle"),
+        ("outcome", "ok"),
+        ("request_id", "the-slow-one"),
+    ] {
+        assert_eq!(told[name], value, "{told}");
+    }
+    assert_eq!(told["sql_statements"], 2, "{told}");
+    assert!(told["took_ms"].as_f64() >= Some(20.0), "{told}");
+    assert!(told["slowest_sql"].as_str().unwrap().contains("keyvalue"), "{told}");
 }

@@ -6,6 +6,7 @@ mod durability;
 mod full_disk;
 mod heavy;
 mod load;
+mod operator;
 mod plugin_folder;
 mod process;
 mod restart;

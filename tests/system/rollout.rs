@@ -13,13 +13,13 @@ const VERSION: &str = "/api/upgrade/version";
 const SETTINGS: [(&str, &str); 1] = [("CAPLET_UPGRADE__WATCH_MS", "100")];
 
 /// The command line, which speaks to one host.
-struct Operator {
+pub struct Operator {
     url: String,
     token: String,
 }
 
 impl Operator {
-    async fn of(server: &Server) -> Self {
+    pub async fn of(server: &Server) -> Self {
         let token = server.token(&["--scope", "caplet.admin"]).await;
         Self { url: server.url(""), token }
     }
@@ -31,7 +31,7 @@ impl Operator {
     }
 
     /// What a command prints that does what it was asked for.
-    async fn does(&self, arguments: &[&str]) -> String {
+    pub async fn does(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {errors}");
@@ -39,14 +39,15 @@ impl Operator {
     }
 
     /// What a command says that is refused.
-    async fn is_refused(&self, arguments: &[&str]) -> String {
+    pub async fn is_refused(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments).await;
         assert!(!output.status.success(), "{arguments:?} was not refused");
         String::from_utf8(output.stderr).expect("text")
     }
 }
 
-fn path(guest: &str) -> String {
+/// Where the component of a guest is.
+pub fn path(guest: &str) -> String {
     caplet_tests::guest_path(guest).display().to_string()
 }
 
@@ -60,7 +61,11 @@ async fn version(server: &Server, header: (&str, &str)) -> String {
 
 /// What the answers to everybody say that they vary by.
 async fn vary(server: &Server) -> Option<String> {
-    let answer = server.client().get(server.url(VERSION)).send().await.expect("an answer");
+    vary_of(server, VERSION).await
+}
+
+async fn vary_of(server: &Server, path: &str) -> Option<String> {
+    let answer = server.client().get(server.url(path)).send().await.expect("an answer");
     answer.headers().get("vary").map(|value| value.to_str().expect("names").to_owned())
 }
 
@@ -73,13 +78,23 @@ async fn caches_are_told_by_which_headers_the_version_is_chosen() {
     let operator = Operator::of(&server).await;
     let canary = ["--header", "x-canary: yes", "--header", "x-tester"];
     operator.does(&[&["upgrade", &path("upgrade-v2")], &canary[..]].concat()).await;
-    assert_eq!(vary(&server).await.as_deref(), Some("x-canary, x-tester"));
+    for path in [VERSION, "/api/upgrade/nowhere"] {
+        assert_eq!(vary_of(&server, path).await.as_deref(), Some("x-canary, x-tester"), "{path}");
+    }
     assert_eq!(version(&server, ("x-tester", "")).await, "2.0.0");
     operator.does(&["rollout", "upgrade", "--percent", "10"]).await;
     let by_caller = "authorization, x-api-key, x-rollout-key";
     assert_eq!(vary(&server).await.as_deref(), Some(by_caller));
     operator.does(&["rollout", "upgrade", "--complete"]).await;
     assert_eq!(vary(&server).await, None);
+
+    operator.does(&["install", &path("http-incoming"), "--name", "hello"]).await;
+    let service = path("http-service");
+    let newer = ["upgrade", &service, "--name", "hello", "--approve"];
+    operator.does(&[&newer[..], &canary[..2]].concat()).await;
+    for path in ["/api/hello/", "/api/hello/nowhere", "/api/hello/trap"] {
+        assert_eq!(vary_of(&server, path).await.as_deref(), Some("x-canary"), "{path}");
+    }
     assert_eq!(server.stop().await, 0);
 }
 

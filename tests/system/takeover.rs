@@ -1,8 +1,9 @@
 //! Takeovers that do not go well, and streams that are under way during one.
 
-use caplet_tests::{PATIENCE, Place, Server};
+use caplet_tests::{PATIENCE, Place, Server, binary, guest_path};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, UnixStream};
+use tokio::process::Command;
 use tokio::sync::oneshot;
 
 use crate::load::Load;
@@ -182,4 +183,66 @@ async fn a_stream_that_is_under_way_ends_with_the_host_that_began_it() {
     assert_eq!(stream.chunk().await.expect("an event").expect("an event"), "data: last\n\n");
     assert!(stream.chunk().await.expect("a proper end").is_none());
     assert_eq!(server.end().await, 0);
+}
+
+/// Has a host install a component by the command line.
+async fn install(place: &Place, server: &Server, arguments: &[&str]) {
+    let mut command = Command::new(binary());
+    command.arg("install").args(arguments).args(["--url", &server.url("")]);
+    let output = command.arg("--data").arg(place.data()).output().await.expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// How many components have compiled code in the data directory.
+fn n_compiled(place: &Place) -> usize {
+    let files = std::fs::read_dir(place.data().join("cache")).expect("a cache");
+    let paths = files.map(|file| file.expect("a file").path());
+    paths.filter(|path| path.extension().is_some_and(|it| it == "cwasm")).count()
+}
+
+#[tokio::test]
+async fn what_serves_is_compiled_while_the_running_host_serves() {
+    let place = Place::new();
+    let server = place.start(&[]).await;
+    install(&place, &server, &[guest_path("echo").to_str().expect("a path")]).await;
+    assert_eq!(n_compiled(&place), 1);
+    for file in std::fs::read_dir(place.data().join("cache")).expect("a cache") {
+        let path = file.expect("a file").path();
+        if path.extension().is_some_and(|it| it == "cwasm") {
+            std::fs::remove_file(path).expect("the code of another program is of no use");
+        }
+    }
+    // It finds out that it cannot listen elsewhere when all is compiled, and before the other host ends.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let elsewhere = port.local_addr().expect("an address").to_string();
+    let mut command = Command::new(binary());
+    command.args(["serve", "--takeover", "--listen", &elsewhere]);
+    command.arg("--data").arg(place.data()).arg("--plugins").arg(place.plugins());
+    let output = command.output().await.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("another address"), "{said}");
+    assert_eq!(n_compiled(&place), 1, "the plugin is in no folder, and was compiled");
+    assert_eq!(server.get("/api/echo/x").await.0, 200);
+    assert_eq!(server.stop().await, 0);
+}
+
+#[tokio::test]
+async fn an_endless_answer_of_a_component_keeps_nobody_waiting() {
+    let place = Place::new();
+    place.install("http-service", "feed.wasm");
+    // Longer than anything may take here: whoever waits for the end of the answer waits in vain.
+    let settings = [("CAPLET_HTTP__SHUTDOWN_GRACE_MS", "300000")];
+    let server = place.start(&settings).await;
+    let mut feed =
+        server.client().get(server.url("/api/feed/feed")).send().await.expect("an answer");
+    feed.chunk().await.expect("a part").expect("a part");
+
+    let successor = place.take_over(&settings).await;
+    assert_eq!(successor.get("/api/feed/").await, (200, "hello from 0.3".to_owned()));
+    for _ in 0..3 {
+        feed.chunk().await.expect("the answer goes on").expect("the answer goes on");
+    }
+    drop(feed);
+    assert_eq!(server.end().await, 0);
+    assert_eq!(successor.stop().await, 0);
 }

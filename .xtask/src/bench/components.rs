@@ -52,8 +52,8 @@ impl Component {
         command.args(["build", "--release", "--locked", "--target", GUEST_TARGET]);
         command.arg("--manifest-path").arg(source.join("Cargo.toml"));
         command.arg("--target-dir").arg(stage.folder.join("components"));
-        let built = artifacts(&mut command)?.into_iter().flat_map(|it| it.filenames);
-        let built = built.filter(|file| file.extension() == Some("wasm")).last();
+        let mut built = artifacts(&mut command)?.into_iter().flat_map(|it| it.filenames).rev();
+        let built = built.find(|file| file.extension() == Some("wasm"));
         fs::copy(built.context("no component was built")?, self.file(stage))?;
         Ok(())
     }

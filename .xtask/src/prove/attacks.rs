@@ -19,6 +19,9 @@ use crate::command::cargo;
 /// The profile of the test runner that writes what it found to a file.
 const PROFILE: &str = "prove";
 
+/// How often a host is killed at each step of a change.
+const KILL_ROUNDS: &str = "20";
+
 /// A test that ran.
 #[derive(Debug, PartialEq)]
 struct Case {
@@ -37,6 +40,7 @@ pub fn run(plan: &Plan<'_>) -> Result<Vec<Row>> {
     let mut command = cargo();
     command.args(["nextest", "run", "--workspace", "--tests", "--profile", PROFILE]);
     command.args(["--no-fail-fast", "-E", &filter()]);
+    command.env("CAPLET_KILL_ROUNDS", KILL_ROUNDS);
     // Whether they all held is in the file: here it only matters that they ran.
     let status = command.env("CAPLET_GUESTS", plan.workspace.guests_folder()).status();
     status.context("cannot start the test runner")?;

@@ -66,6 +66,7 @@ pub const ENTRIES: &[Entry] = &[
     ("C8", "c08_arguments_that_are_none", Hostile, "Arguments that are no UTF-8, half a character, or outside the guest's memory are a trap."),
     ("C9", "imports_with_any_values", Fuzzing, "Every function of the contract, called with arbitrary values in an arbitrary order, leaves the host as it was."),
     ("C10", "c10_floods_of_the_log", Hostile, "Floods of lines, lines of megabytes, control characters and forged lines are cut, counted and escaped."),
+    ("C11", "a_secret_is_nowhere_in_clear", System, "A secret of a plugin's settings is in no answer, log line, error, metric or file in clear, whatever the plugin does with it."),
     ("C12", "c12_fine_clocks", Hostile, "The finest clock of a guest has steps of a millisecond."),
     ("C13", "c13_random_without_end", Hostile, "A request for 2 GiB of randomness is a trap."),
     ("C14", "c14_transactions_held_open", Hostile, "A transaction that is held while its guest sleeps is rolled back for those who wait."),
@@ -103,6 +104,7 @@ pub const ENTRIES: &[Entry] = &[
     ("T15", "a_bad_version_is_refused_and_the_old_one_serves_on", Boundary, "A version that is unhealthy, whose migration fails or breaks the old one, or that changed history, is refused; the old one serves and writes."),
     ("T15b", "a_failure_in_any_phase_leaves_the_schema_as_it_was_and_is_recorded", Store, "A migration that fails in any phase (wrong SQL, a constraint, time, a full disk) leaves the schema as it was, and the ledger says why."),
     ("T16", "a_host_killed_at_any_step_serves_one_whole_version", System, "A host killed at each named step of an upgrade serves one whole version afterwards, without anybody's help."),
+    ("T16b", "a_host_killed_in_a_rollback_serves_one_whole_version", System, "The same at each named step of a rollback."),
     ("T17", "two_changes_of_one_plugin_do_not_cross", Boundary, "Two upgrades of one plugin at once run one after the other."),
     ("T25", "a_stopping_host_resets_nobody_over_twenty_rounds", System, "A host told to stop under load answers what it took and resets nobody, twenty times."),
 ];

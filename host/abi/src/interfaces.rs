@@ -1,4 +1,9 @@
-//! The names of the contract's interfaces, as they stand in a component's imports and exports.
+//! The names of the contract's interfaces, as they stand in a component's imports and exports. Those that
+//! components of other hosts import are in `standard`.
+
+mod standard;
+
+pub use standard::{instead_of, is_release_of, standard_right};
 
 /// The package and version that this host serves.
 pub const PACKAGE: &str = "caplet:plugin@0.1.0";
@@ -38,29 +43,9 @@ pub const RIGHTS: &[Right] = &[
     },
 ];
 
-/// The standard interfaces that ask for a right of the contract by another name: what they begin with,
-/// and the right.
-const STANDARD: &[(&str, &str)] = &[
-    ("wasi:config/store@0.2.0-rc.1", "settings"),
-    ("wasi:http/client@0.3.", OUTBOUND_HTTP),
-    ("wasi:http/outgoing-handler@0.2.", OUTBOUND_HTTP),
-    ("wasi:keyvalue/atomics@0.2.0-draft", "sql"),
-    ("wasi:keyvalue/batch@0.2.0-draft", "sql"),
-    ("wasi:keyvalue/store@0.2.0-draft", "sql"),
-    ("wasi:logging/logging@0.1.0-draft", "log"),
-];
-
 /// What the exports of a component for any host of `wasi:http` begin with.
 pub const WASI_HTTP_HANDLERS: [&str; 2] =
     ["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."];
-
-/// The right behind a standard import such as `wasi:keyvalue/store@0.2.0-draft`, for components that
-/// were made for other hosts; none for all other imports.
-#[must_use]
-pub fn standard_right(import: &str) -> Option<Right> {
-    let (_, name) = STANDARD.iter().find(|(prefix, _)| import.starts_with(prefix))?;
-    RIGHTS.iter().copied().find(|right| right.name == *name)
-}
 
 /// The right behind an import such as `caplet:plugin/sql@0.1.0`; none for another package, another
 /// version or an unknown interface.
@@ -72,16 +57,7 @@ pub fn right(import: &str) -> Option<Right> {
 
 #[cfg(test)]
 mod tests {
-    use super::{right, standard_right};
-
-    #[test]
-    fn standard_interfaces_ask_for_the_rights_of_the_contract() {
-        let name = |import| standard_right(import).map(|right| right.name);
-        assert_eq!(name("wasi:keyvalue/store@0.2.0-draft"), Some("sql"));
-        assert_eq!(name("wasi:http/outgoing-handler@0.2.4"), Some("outbound-http"));
-        assert_eq!(name("wasi:http/client@0.3.0"), Some("outbound-http"));
-        assert_eq!(name("wasi:http/types@0.2.4"), None);
-    }
+    use super::right;
 
     #[test]
     fn knows_the_rights_of_this_version_only() {

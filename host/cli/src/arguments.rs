@@ -160,7 +160,10 @@ approval. The new version is watched for a while: one that does worse is rolled 
     Install(Install),
 
     /// Agree to an upgrade that waits.
-    #[command(after_help = "Example:\n  caplet approve comments")]
+    #[command(after_help = "\
+Examples:
+  caplet approve comments --generation 5
+  caplet approve comments                        # when one alone waits, which is shown")]
     Approve(Approve),
 
     /// Let an earlier generation of a plugin serve again.
@@ -205,6 +208,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   caplet status
+  caplet status --verbose                        # with all limits of each plugin
   caplet status --url https://caplet.example.com --token \"$CAPLET_ADMIN_TOKEN\"
 
 The host is asked through its admin API. On the host's own machine no token is needed: the command
@@ -368,6 +372,9 @@ pub struct List {
 pub struct Status {
     #[command(flatten)]
     pub target: Target,
+    /// All limits that hold for each plugin, too
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 /// `caplet release`.

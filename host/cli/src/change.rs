@@ -58,6 +58,9 @@ pub struct Named {
 pub struct Approve {
     #[command(flatten)]
     pub named: Named,
+    /// The number of the generation that is agreed to [default: the only one that waits]
+    #[arg(long, value_name = "NUMBER")]
+    pub generation: Option<u32>,
     #[command(flatten)]
     pub stage: StageOptions,
 }
@@ -112,6 +115,7 @@ struct NewPlugin<'a> {
 
 #[derive(Serialize)]
 struct Approval<'a> {
+    generation: u32,
     stage: Option<Stage<'a>>,
 }
 
@@ -170,7 +174,13 @@ struct Generation {
     created_at: String,
     served_at: Option<String>,
     ended_at: Option<String>,
+    #[serde(default)]
+    contracted_at: Option<String>,
     stage: Option<String>,
+    #[serde(default)]
+    schema_version: Option<u32>,
+    #[serde(default)]
+    description: Option<serde_json::Value>,
 }
 
 /// Brings a component to the host and has it installed, or its plugin upgraded.
@@ -189,13 +199,41 @@ pub async fn install(options: &Install) -> Result<(), Failure> {
     follow(&remote, operation, options.wait).await
 }
 
-/// Agrees to the generation that waits.
+/// Agrees to a generation that waits: the one that was named, or the only one, which is shown.
 ///
 /// # Errors
-/// Why the host refused it.
+/// Why the host refused it, or that several wait.
 pub async fn approve(options: &Approve) -> Result<(), Failure> {
-    let approval = Approval { stage: options.stage.stage() };
+    let generation = match options.generation {
+        Some(generation) => generation,
+        None => only_waiting(&options.named).await?,
+    };
+    let approval = Approval { generation, stage: options.stage.stage() };
     change(&options.named, Method::POST, "/approve", Some(&approval)).await
+}
+
+/// The number of the only generation that waits. Tells what it waits for.
+async fn only_waiting(options: &Named) -> Result<u32, Failure> {
+    let plugin = checked(&options.plugin)?;
+    let path = format!("/plugins/{plugin}/generations");
+    let generations: Generations = Remote::new(&options.target)?.get(&path).await?;
+    let waiting: Vec<_> = generations.items.iter().filter(|it| it.state == "waiting").collect();
+    let told = |it: &&Generation| {
+        let Generation { number, version, reason, .. } = it;
+        format!("generation {number}, version {version}: {reason}\n")
+    };
+    match &waiting[..] {
+        [] => Err(Failure::run_time(format!("{plugin}: nothing waits for approval"))),
+        [one] => {
+            output::print(&format!("{plugin}: agreeing to {}", told(one)))?;
+            Ok(one.number)
+        }
+        [newest, ..] => {
+            output::print(&waiting.iter().map(told).collect::<String>())?;
+            let remedy = format!("caplet approve {plugin} --generation {}", newest.number);
+            Err(Failure::run_time(format!("{plugin}: several wait; say which, such as `{remedy}`")))
+        }
+    }
 }
 
 /// Lets an earlier generation serve again.
@@ -329,7 +367,7 @@ fn tell(operation: &Operation) -> Result<(), Failure> {
         }
         "waiting" => {
             output::print(&differences(operation))?;
-            let remedy = format!("`caplet approve {plugin}` agrees to it");
+            let remedy = format!("`caplet approve {plugin} --generation {number}` agrees to it");
             Err(Failure::run_time(format!("{plugin} waits for approval; {remedy}")))
         }
         "planned" => output::print(&format!("{}{}", differences(operation), migrations(operation))),

@@ -1,5 +1,7 @@
 //! `caplet check`: would it load, and if not, why.
 
+use std::time::Duration;
+
 use crate::arguments::File;
 use crate::dry;
 use crate::failure::Failure;
@@ -18,7 +20,9 @@ pub async fn run(options: &File) -> Result<(), Failure> {
     let runtime = dry::runtime(&settings).await?;
     let name = dry::name_of(&options.file);
     let loading = runtime.load_as(bytes, Some(&name));
-    match Progress::spinner(format!("compiling {file}")).during(loading).await {
+    let loaded = Progress::spinner(format!("compiling {file}")).during(loading).await;
+    runtime.shutdown(Duration::ZERO).await;
+    match loaded {
         Ok(generation) => {
             let (name, version) = (generation.name(), generation.version());
             let n_routes = generation.description().routes.len();

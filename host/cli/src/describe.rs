@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use caplet_runtime::{Access, Description, Phase, Prepared, Route, Transaction};
+use caplet_runtime::{Access, Description, Prepared, Route, description_document, phase_name};
 use serde_json::{Value, json};
 
 use crate::arguments::Describe;
@@ -48,7 +48,7 @@ fn text(description: &Description) -> String {
     let migrations: Vec<_> = description
         .migrations
         .iter()
-        .map(|it| [it.number.to_string(), phase(it.phase).to_owned(), it.name.clone()])
+        .map(|it| [it.number.to_string(), phase_name(it.phase).to_owned(), it.name.clone()])
         .collect();
     section(&mut text, "Migrations", &migrations);
     let assets: Vec<_> = description
@@ -108,66 +108,22 @@ fn settings(schema: &str) -> Vec<[String; 4]> {
 
 fn document(prepared: &Prepared) -> Value {
     let description = prepared.description();
-    let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let mut document = description_document(description);
     let rights: Vec<_> = prepared.inspection().rights.iter().map(|right| right.name).collect();
-    json!({
-        "name": description.name,
-        "version": description.version,
-        "title": description.title,
-        "summary": description.summary,
-        "digest": prepared.digest().to_string(),
-        "rights": rights,
-        "routes": description.routes.iter().map(route).collect::<Vec<_>>(),
-        "permissions": description.permissions.iter().map(|it| {
-            json!({ "name": it.name, "description": it.description })
-        }).collect::<Vec<_>>(),
-        "settings_schema": parsed(&description.settings_schema),
-        "migrations": description.migrations.iter().map(|it| {
-            json!({
-                "number": it.number,
-                "name": it.name,
-                "phase": phase(it.phase),
-                "sql": it.sql,
-                "postgres": it.postgres,
-            })
-        }).collect::<Vec<_>>(),
-        "assets": description.assets.iter().map(|it| {
-            json!({ "path": it.path, "media_type": it.media_type, "bytes": it.content.len() })
-        }).collect::<Vec<_>>(),
-        "openapi": parsed(&description.openapi),
-    })
-}
-
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Expand => "expand",
-        Phase::Backfill => "backfill",
-        Phase::Contract => "contract",
-    }
-}
-
-fn route(route: &Route) -> Value {
-    let transaction = match route.transaction {
-        Transaction::ByMethod => "by-method",
-        Transaction::Read => "read",
-        Transaction::Write => "write",
-        Transaction::None => "none",
-    };
-    let (access, permission) = match &route.access {
-        Access::Public => ("public", None),
-        Access::SignedIn => ("signed-in", None),
-        Access::Permission(permission) => ("permission", Some(permission)),
-    };
-    json!({
-        "operation": route.operation,
-        "method": route.method,
-        "pattern": route.pattern,
-        "access": access,
-        "permission": permission,
-        "transaction": transaction,
-        "body_max_bytes": caplet_runtime::body_bytes_max(route),
-        "headers": route.headers,
-    })
+    let migrations = description.migrations.iter().map(|it| {
+        json!({
+            "number": it.number,
+            "name": it.name,
+            "phase": phase_name(it.phase),
+            "sql": it.sql,
+            "postgres": it.postgres,
+        })
+    });
+    document["digest"] = Value::from(prepared.digest().to_string());
+    document["rights"] = Value::from(rights);
+    document["migrations"] = migrations.collect();
+    document["openapi"] = serde_json::from_str(&description.openapi).unwrap_or_default();
+    document
 }
 
 #[cfg(test)]

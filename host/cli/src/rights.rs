@@ -31,7 +31,7 @@ Example:
   caplet grant comments sql")]
     Grant(RightOfPlugin),
 
-    /// Explain why calls in a request were denied, and say how to allow them.
+    /// Explain why calls were denied, or a change was refused, and how to allow them.
     #[command(after_help = "\
 Example:
   caplet why-denied 01a20529-bf87-7573-84fc-750ff0fe3a8a")]
@@ -74,7 +74,7 @@ pub struct RightsOptions {
 pub struct WhyDenied {
     #[command(flatten)]
     pub target: Target,
-    /// The id of the request, which is in its answer and in the log
+    /// The id of the request, which is in its answer and in the log, or that of an operation
     #[arg(value_name = "REQUEST")]
     pub request: String,
 }

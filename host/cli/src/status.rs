@@ -1,8 +1,11 @@
 //! `caplet status`: what a running host serves, by its own word; and `caplet release`, which ends a
 //! quarantine that it tells of.
 
+use std::collections::BTreeMap;
+
 use reqwest::Method;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::arguments::{Release, Status};
 use crate::failure::Failure;
@@ -14,6 +17,7 @@ use crate::table::aligned;
 #[derive(Deserialize)]
 struct Plugins {
     items: Vec<Plugin>,
+    disabled: Vec<String>,
     loading: Vec<Loading>,
     failed: Vec<FailedFile>,
 }
@@ -24,7 +28,10 @@ struct Plugin {
     version: String,
     digest: String,
     rights: Vec<String>,
+    revoked: Vec<String>,
     database_bytes: u64,
+    limits: BTreeMap<String, Value>,
+    own_limits: Vec<String>,
     quarantine: Option<Quarantine>,
     rollout: Option<Rollout>,
 }
@@ -54,7 +61,8 @@ struct FailedFile {
     reason: String,
 }
 
-/// Prints a table of the plugins that serve, those on their way, and the files that are not loaded.
+/// Prints a table of the plugins that serve, what else is known of them, those that do not serve or are on
+/// their way, and the files that are not loaded.
 ///
 /// # Errors
 /// When the host cannot be asked.
@@ -64,20 +72,16 @@ pub async fn run(options: &Status) -> Result<(), Failure> {
     if plugins.items.is_empty() {
         text += "No plugin is loaded.\n";
     } else {
-        let head = ["PLUGIN", "VERSION", "DIGEST", "DATABASE", "RIGHTS"].map(str::to_owned);
+        let head = ["PLUGIN", "VERSION", "DIGEST", "DATABASE", "RIGHTS", "LIMITS"];
+        let head = head.map(str::to_owned);
         let rows: Vec<_> = std::iter::once(head).chain(plugins.items.iter().map(row)).collect();
         text += &aligned(0, &rows);
     }
     for plugin in &plugins.items {
-        if let Some(Quarantine { until, reason }) = &plugin.quarantine {
-            text += &format!("in quarantine until {until}: {}: {reason}\n", plugin.name);
-        }
+        text += &remarks(plugin);
     }
-    for plugin in &plugins.items {
-        if let Some(Rollout { generation, version, stage }) = &plugin.rollout {
-            let name = &plugin.name;
-            text += &format!("rolling out: {name} {version} (generation {generation}): {stage}\n");
-        }
+    for name in plugins.disabled {
+        text += &format!("disabled: {name}\n");
     }
     for Loading { name, step } in plugins.loading {
         text += &format!("{step}: {name}\n");
@@ -85,7 +89,35 @@ pub async fn run(options: &Status) -> Result<(), Failure> {
     for FailedFile { file, reason } in plugins.failed {
         text += &format!("not loaded: {file}: {reason}\n");
     }
+    if options.verbose {
+        text += &plugins.items.iter().map(all_limits).collect::<String>();
+    }
     output::print(&text)
+}
+
+/// What does not fit into the table, a line each.
+fn remarks(plugin: &Plugin) -> String {
+    let name = &plugin.name;
+    let mut text = String::new();
+    if !plugin.revoked.is_empty() {
+        text += &format!("revoked: {name}: {}\n", plugin.revoked.join(" "));
+    }
+    if let Some(Quarantine { until, reason }) = &plugin.quarantine {
+        text += &format!("in quarantine until {until}: {name}: {reason}\n");
+    }
+    if let Some(Rollout { generation, version, stage }) = &plugin.rollout {
+        text += &format!("rolling out: {name} {version} (generation {generation}): {stage}\n");
+    }
+    text
+}
+
+/// All limits that hold for a plugin, and which of them are its own.
+fn all_limits(plugin: &Plugin) -> String {
+    let rows = plugin.limits.iter().map(|(name, value)| {
+        let of = if plugin.own_limits.contains(name) { "its own" } else { "" };
+        [name.clone(), value.to_string(), of.to_owned()]
+    });
+    format!("\nlimits of {}:\n{}", plugin.name, aligned(2, &rows.collect::<Vec<_>>()))
 }
 
 /// Ends the quarantine of a plugin.
@@ -103,15 +135,25 @@ pub async fn release(options: &Release) -> Result<(), Failure> {
     output::print(&format!("{} is called again.\n", options.plugin))
 }
 
-fn row(plugin: &Plugin) -> [String; 5] {
+/// The rights are those that it has, the limits those that were set for it alone.
+fn row(plugin: &Plugin) -> [String; 6] {
     let digest = plugin.digest.rsplit(':').next().unwrap_or_default();
+    let held = plugin.rights.iter().filter(|right| !plugin.revoked.contains(right));
+    let held: Vec<&str> = held.map(String::as_str).collect();
+    let own = plugin.own_limits.iter().filter_map(|name| plugin.limits.get_key_value(name));
+    let own: Vec<String> = own.map(|(name, value)| format!("{name}={value}")).collect();
     [
         plugin.name.clone(),
         plugin.version.clone(),
         digest.chars().take(12).collect(),
         size(plugin.database_bytes),
-        plugin.rights.join(" "),
+        or_dash(held.join(" ")),
+        or_dash(own.join(" ")),
     ]
+}
+
+fn or_dash(text: String) -> String {
+    if text.is_empty() { "-".to_owned() } else { text }
 }
 
 /// A size for people: three digits and a unit.

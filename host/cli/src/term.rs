@@ -2,9 +2,10 @@
 //! another process has taken its place. The order in which it gives up what it holds is in
 //! [`crate::takeover`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use caplet_runtime::Compiler;
+use caplet_runtime::{Compiler, Generation};
 use caplet_server::host::DATABASES;
 use caplet_server::{Error, Host, Listener, Server, secret};
 use caplet_store::sqlite::Sqlite;
@@ -145,10 +146,16 @@ impl Term {
 
     fn greeting(&self, listener: &Listener) -> Greeting {
         let table = self.host.runtime().table();
+        let components = |stable: &Arc<Generation>| {
+            let candidate = table.rollout(stable.name()).map(|it| it.candidate().digest());
+            let both = std::iter::once(stable.digest()).chain(candidate);
+            both.map(|digest| digest.to_string()).collect::<Vec<_>>()
+        };
         Greeting {
             grace_ms: self.settings.http.shutdown_grace_ms,
             is_shared: listener.is_shared(),
             plugins: table.iter().map(|generation| generation.name().to_owned()).collect(),
+            components: table.iter().flat_map(components).collect(),
         }
     }
 
@@ -195,6 +202,8 @@ impl Term {
             self.host.begin_draining();
             ending.all_end(Instant::now() + GOODBYE_TIME_MAX).await;
         }
+        // A component may go on for a moment when its caller has gone.
+        self.host.runtime().streams_ended(left(deadline)).await;
         End::Replaced
     }
 }

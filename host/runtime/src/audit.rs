@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock::Clock;
 use crate::host_database::HostDatabase;
+use crate::in_flight::{Entered, InFlight};
 
 const LAST: &str = "SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1";
 
@@ -33,6 +34,8 @@ pub struct Audit {
     clock: Arc<dyn Clock>,
     /// Held while an entry is added, so that each is sealed after the one before.
     adding: Arc<tokio::sync::Mutex<()>>,
+    /// The entries that are still to be added.
+    expected: InFlight,
 }
 
 /// A decision to be written down.
@@ -46,7 +49,7 @@ pub struct Decision {
     pub action: &'static str,
     /// What else is to be known: a JSON object.
     pub detail: serde_json::Value,
-    /// The request in which it came up; else empty.
+    /// The request in which it came up, or the operation that was refused; else empty.
     pub request: String,
 }
 
@@ -65,7 +68,7 @@ pub struct AuditEntry {
     pub action: String,
     /// What else is to be known: a JSON object, as text.
     pub detail: String,
-    /// The request in which it came up; else empty.
+    /// The request in which it came up, or the operation that was refused; else empty.
     pub request: String,
     /// The seal: SHA-256 in hexadecimal digits.
     pub hash: String,
@@ -90,7 +93,7 @@ struct Last {
 
 impl Audit {
     pub(crate) fn new(database: HostDatabase, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock, adding: Arc::default() }
+        Self { database, clock, adding: Arc::default(), expected: InFlight::new() }
     }
 
     /// Adds an entry, durable when this returns. Returns its number.
@@ -125,6 +128,25 @@ impl Audit {
         }
     }
 
+    /// As [`Self::note`], for those who cannot wait for it. A host that ends does.
+    pub(crate) fn note_later(&self, decision: Decision) {
+        let (audit, expected) = (self.clone(), self.expect());
+        tokio::spawn(async move {
+            audit.note(decision).await;
+            drop(expected);
+        });
+    }
+
+    /// Tells that an entry will be added, for as long as what is returned lives.
+    pub(crate) fn expect(&self) -> Entered {
+        self.expected.enter()
+    }
+
+    /// Returns when all entries that were expected are added.
+    pub(crate) async fn all_added(&self) {
+        self.expected.none().await;
+    }
+
     /// The entries after a number, at most 1 000, and whether there are more.
     ///
     /// # Errors
@@ -133,7 +155,7 @@ impl Audit {
         self.database.rows((PAGE, &[integer(after)])).await
     }
 
-    /// What was decided in a request.
+    /// What was decided in a request, or why an operation was refused.
     ///
     /// # Errors
     /// Those of the store.

@@ -8,6 +8,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -74,6 +75,7 @@ impl Cache {
             tracing::warn!(path = %path.display(), "compiled code does not verify; compiling again");
             return None;
         }
+        mark_used(path);
         #[expect(unsafe_code, reason = "the signature proves that this host serialized the bytes")]
         // SAFETY: `code` was produced by `Component::serialize` of a compatible engine: both are
         // part of the name, and name and code are authenticated by a key that never leaves the host.
@@ -89,7 +91,7 @@ impl Cache {
         self.drop_oldest()
     }
 
-    /// Keeps the newest entries: what is old belongs to a component or an engine that is gone.
+    /// Keeps the entries that were used last: the others belong to a component or an engine that is gone.
     fn drop_oldest(&self) -> std::io::Result<()> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
@@ -112,6 +114,16 @@ impl Cache {
     }
 }
 
+/// What is used is not old, however long ago it was written. Where that cannot be noted, it may be compiled
+/// again one day.
+fn mark_used(path: &Path) {
+    let marked = fs::File::options().write(true).open(path);
+    let marked = marked.and_then(|file| file.set_modified(SystemTime::now()));
+    if let Err(error) = marked {
+        tracing::debug!(%error, path = %path.display(), "the use of compiled code is not noted");
+    }
+}
+
 fn read_or_make_key(path: &Path) -> std::io::Result<[u8; KEY_BYTES]> {
     if let Ok(bytes) = fs::read(path)
         && let Ok(key) = bytes.try_into()
@@ -126,4 +138,25 @@ fn read_or_make_key(path: &Path) -> std::io::Result<[u8; KEY_BYTES]> {
     file.write_all(&key)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_used_is_kept_however_old_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        let path = |n: usize| folder.path().join(format!("{n}.cwasm"));
+        for n in 0..=ENTRIES_MAX {
+            let file = fs::File::create(path(n)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(n as u64)).unwrap();
+        }
+        mark_used(&path(0));
+        cache.drop_oldest().unwrap();
+        assert!(path(0).exists() && !path(1).exists() && path(2).exists());
+    }
 }

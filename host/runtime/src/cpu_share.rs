@@ -47,7 +47,7 @@ struct Account {
     /// Use between two looks, in nanoseconds; the oldest is overwritten next.
     periods: [u64; N_PERIODS],
     next: usize,
-    /// Periods since anything was used.
+    /// Periods since calls used anything.
     n_idle: u32,
 }
 
@@ -67,6 +67,8 @@ pub(crate) struct Share {
     /// Nanoseconds since the host was started.
     used: AtomicU64,
     is_greedy: AtomicBool,
+    /// Whether it was ever called. What only started, or said what it is, is nobody's neighbour.
+    was_called: AtomicBool,
     /// Calls that wait for a turn.
     n_waiting: AtomicUsize,
     turns: Arc<Turns>,
@@ -101,6 +103,7 @@ impl Processors {
             n_waiting_max: limits.cpu_waiting_max.into(),
             used: AtomicU64::new(0),
             is_greedy: AtomicBool::new(false),
+            was_called: AtomicBool::new(false),
             n_waiting: AtomicUsize::new(0),
             turns: self.turns.clone(),
         });
@@ -158,7 +161,8 @@ impl Account {
     fn look(&mut self, share: Arc<Share>) -> Use {
         let used = share.used.load(Relaxed);
         let used_now = used - self.used;
-        self.n_idle = if used_now > 0 { 0 } else { self.n_idle.saturating_add(1) };
+        let is_called = used_now > 0 && share.was_called.load(Relaxed);
+        self.n_idle = if is_called { 0 } else { self.n_idle.saturating_add(1) };
         self.periods[self.next] = used_now;
         self.next = (self.next + 1) % N_PERIODS;
         self.used = used;
@@ -185,6 +189,10 @@ impl Share {
     /// # Errors
     /// [`Fault::CpuShare`] while the plugin is greedy and enough of its calls wait.
     pub(crate) fn enter(self: &Arc<Self>) -> Result<Option<Waiting>, Fault> {
+        // Written to only when it changes, as below.
+        if !self.was_called.load(Relaxed) {
+            self.was_called.store(true, Relaxed);
+        }
         if !self.is_greedy() {
             return Ok(None);
         }
@@ -242,10 +250,11 @@ mod tests {
 
     use super::*;
 
-    /// Two processors and plugins that use so many milliseconds in each of `n` periods.
+    /// Two processors and plugins whose calls use so many milliseconds in each of `n` periods.
     fn used(processors: &Processors, uses: &[(&Arc<Share>, u64)], n: usize) {
         for _ in 0..n {
             for (share, ms) in uses {
+                let _ = share.enter();
                 share.charge(ms * 1_000_000);
             }
             processors.look();
@@ -286,6 +295,17 @@ mod tests {
         assert!(flood.is_greedy());
         used(&processors, &[(&flood, 95)], 1);
         assert!(!flood.is_greedy(), "it has been alone for a minute");
+    }
+
+    #[test]
+    fn who_only_starts_is_no_neighbour() {
+        let processors = Processors::new(2);
+        let (alone, started) = (share(&processors, 100), share(&processors, 100));
+        started.charge(50_000_000);
+        used(&processors, &[(&alone, 100)], 20);
+        assert!(!alone.is_greedy());
+        used(&processors, &[(&alone, 100), (&started, 1)], 20);
+        assert!(alone.is_greedy());
     }
 
     #[test]

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use caplet_abi::interfaces::WASI_HTTP_HANDLERS;
 use wasmparser::{Parser, Payload};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    RegallocAlgorithm,
+};
 
 /// How often running guests are asked whether they have used up their time. A short call that finds all
 /// threads taken waits no longer than this.
@@ -26,6 +29,10 @@ pub struct EngineOptions {
     /// How long a host that starts waits for components that it has to compile, in milliseconds. What
     /// takes longer is compiled while it serves.
     pub compile_wait_ms: u64,
+    /// Code that is made in half the time and runs slower: for an author who waits for it. No key of the
+    /// configuration, and only for who compiles in this process.
+    #[serde(skip)]
+    pub quick_code: bool,
 }
 
 impl Default for EngineOptions {
@@ -35,6 +42,7 @@ impl Default for EngineOptions {
             memory_bytes_max: 512 << 20,
             table_elements_max: 100_000,
             compile_wait_ms: 5_000,
+            quick_code: false,
         }
     }
 }
@@ -104,6 +112,10 @@ pub(crate) fn compiling(world: World) -> Result<Engine, wasmtime::Error> {
 
 fn config(world: World, options: &EngineOptions) -> Config {
     let mut config = code(world);
+    if options.quick_code {
+        config.cranelift_opt_level(OptLevel::None);
+        config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+    }
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(options)));
     config
 }

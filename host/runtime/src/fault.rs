@@ -41,8 +41,8 @@ pub enum Fault {
     /// The plugin needed a right that was revoked.
     #[error("needs its right to `{0}`, which was revoked")]
     Revoked(String),
-    /// The host is stopping.
-    #[error("the host is stopping")]
+    /// The host is stopping, or a later version has taken the place of the one that was asked.
+    #[error("takes no more calls: the host is stopping, or a later version has taken its place")]
     Stopping,
     /// The plugin failed too often and is left alone for so many seconds more.
     #[error("in quarantine for {0} s more")]
@@ -131,7 +131,9 @@ impl Fault {
             Self::KeyReused => "The idempotency key was used with another request before.",
             Self::Missing(_) => "The plugin does not serve this.",
             Self::Revoked(_) => "The plugin may not do this any more. Nothing was changed.",
-            Self::Stopping => "The host is stopping. Try again later.",
+            Self::Stopping => {
+                "The host is stopping, or this came too late for its version of the plugin. Try again."
+            }
             Self::Quarantined(_) => "The plugin failed too often and is left alone for a while.",
             Self::CpuShare => "The plugin is called too often. Try again later.",
         }

@@ -241,7 +241,7 @@ impl Look {
         self.notice_new(runtime, found);
         for (path, stamp) in found {
             let is_due = self.is_due(path, *stamp, settled);
-            if is_due && !self.is_behind_rollout(runtime, path) && !self.returns(runtime, path) {
+            if is_due && !self.is_behind(runtime, path) && !self.returns(runtime, path) {
                 self.load(runtime, path, *stamp).await;
             }
         }
@@ -263,10 +263,11 @@ impl Look {
         known.get(&file_name(path)).is_some_and(|it| runtime.inner.arrivals.returns(&it.name))
     }
 
-    /// Whether the file waits for the end of a rollout, which may take days.
-    fn is_behind_rollout(&self, runtime: &Runtime, path: &Path) -> bool {
+    /// Whether the file waits for the end of another change of its plugin. A rollout may take days, and each
+    /// attempt is an entry in the audit log.
+    fn is_behind(&self, runtime: &Runtime, path: &Path) -> bool {
         let behind = self.files.lock().get(path).and_then(|file| file.behind.clone());
-        behind.is_some_and(|plugin| runtime.table().rollout(&plugin).is_some())
+        behind.is_some_and(|plugin| runtime.is_changing(&plugin))
     }
 
     /// Notes the file's stamp and says whether it has to be read now.
@@ -396,7 +397,10 @@ impl Look {
         }
         let component = tokio::fs::read(path).await.map_err(NotLoaded::because)?;
         let file = file_name(path);
-        let known = self.known.lock().remove(&file);
+        self.known.lock().remove(&file);
+        // A file that is written anew with what was read in it last says nothing new: whatever became of
+        // that, by a rollback for instance, stands.
+        let known = known_files(runtime).await.remove(&file);
         let digest = Digest::of(&component);
         // What is enabled and does not serve could not be brought back, and is loaded again to say why.
         let is_as_wanted = |it: &Known| !it.is_enabled || runtime.table().get(&it.name).is_some();
@@ -416,8 +420,8 @@ impl Look {
         let outcome = operation.outcome().await?;
         let plugin = operation.progress().plugin.unwrap_or_default();
         match outcome {
-            Outcome::Waiting(differences) => {
-                let reason = waits(&plugin, &differences);
+            Outcome::Waiting(number, differences) => {
+                let reason = waits(&plugin, number, &differences);
                 Err(NotLoaded::Refused { reason, waits: Some(digest) })
             }
             _ => Ok(plugin),
@@ -426,13 +430,14 @@ impl Look {
 }
 
 /// What to do about a file that waits for approval.
-fn waits(plugin: &str, differences: &[Difference]) -> String {
+fn waits(plugin: &str, number: u32, differences: &[Difference]) -> String {
     let texts: Vec<&str> = differences
         .iter()
         .filter(|difference| difference.needs_approval())
         .map(|difference| difference.text.as_str())
         .collect();
-    format!("it waits for approval, by `caplet approve {plugin}`: {}", texts.join("; "))
+    let command = format!("caplet approve {plugin} --generation {number}");
+    format!("it waits for approval, by `{command}`: {}", texts.join("; "))
 }
 
 /// What the ledger says was read in each file last.

@@ -60,6 +60,8 @@ pub struct Generation {
     pub(crate) http_instances: WarmInstances<HttpInstance>,
     pub(crate) admission: Admission,
     pub(crate) in_flight: InFlight,
+    /// Answers of components of `wasi:http` that have begun and go on without the databases.
+    pub(crate) streams: InFlight,
     pub(crate) quarantine: Arc<Quarantine>,
     /// Invocations since the last one that was answered, of those that failed by the plugin's fault.
     pub(crate) n_failures_in_a_row: AtomicU32,
@@ -209,7 +211,8 @@ impl Generation {
 
     async fn run<W: Work>(&self, work: &W, permit: Permit) -> Result<W::Outcome, Fault> {
         let began = Instant::now();
-        let mut usage = Usage { queue: permit.waited, ..Usage::default() };
+        let queued = permit.waited;
+        let mut usage = Usage { queue: queued, ..Usage::default() };
         let mut outcome = self.attempt(work, began, &mut usage).await;
         for _ in 0..RETRIES_MAX {
             match &outcome {
@@ -220,7 +223,8 @@ impl Generation {
                 _ => break,
             }
         }
-        self.account(work, &outcome, began.elapsed(), &usage);
+        let wall = began.elapsed().saturating_sub(usage.queue.saturating_sub(queued));
+        self.account(work, &outcome, wall, &usage);
         outcome
     }
 
@@ -231,7 +235,8 @@ impl Generation {
         began: Instant,
         usage: &mut Usage,
     ) -> Result<W::Outcome, Fault> {
-        let mut instance = self.instance(work, began).await?;
+        let _leaving = self.context.memory.room.leaving();
+        let mut instance = self.instance(work, began, usage).await?;
         let outcome = work.serve(self, &mut instance).await;
         usage.cpu += instance.cpu_time();
         usage.store.add(std::mem::take(&mut instance.invocation().store_usage));
@@ -258,28 +263,31 @@ impl Generation {
         transaction: Box<dyn Transaction>,
         usage: &mut Usage,
     ) -> Result<(), Fault> {
-        let span = spans::transaction(&self.context, "COMMIT");
-        let began = Instant::now();
-        let committed = transaction.commit().instrument(span.clone()).await;
-        usage.store.committed(began.elapsed());
-        committed.map_err(|error| {
-            spans::failed(&span, &error);
-            Fault::Store(error)
-        })
+        let committed = transaction::commit(&self.context, transaction, &mut usage.store).await;
+        committed.map_err(Fault::Store)
     }
 
     /// A warm instance, or a new one, that has begun the work.
-    async fn instance<W: Work>(&self, work: &W, began: Instant) -> Result<Instance, Fault> {
+    async fn instance<W: Work>(
+        &self,
+        work: &W,
+        began: Instant,
+        usage: &mut Usage,
+    ) -> Result<Instance, Fault> {
         let serving = |began| Invocation {
             is_copy: work.is_copy(),
             ..Invocation::serving(work.origin(), work.store_use(self), began, self.limits())
         };
-        if let Some(mut instance) = self.instances.take() {
+        if !self.context.memory.room.is_waited_for()
+            && let Some(mut instance) = self.instances.take()
+        {
             instance.begin(serving(began));
             return Ok(instance);
         }
         // What is rare is put aside, so that the common way stays small.
-        let mut instance = Box::pin(self.start()).await?;
+        let found = Box::pin(self.find(&self.instances, || self.start())).await;
+        let (mut instance, waited) = found?;
+        usage.queue += waited;
         instance.begin(serving(Instant::now()));
         Ok(instance)
     }
@@ -388,7 +396,8 @@ impl Generation {
             }
         };
         spans::finished(usage);
-        slow_call::report(self, work, outcome, wall, usage);
+        let asked = (work.operation(self), work.origin());
+        slow_call::report(self, asked, outcome, wall, usage);
     }
 }
 

@@ -132,6 +132,7 @@ impl Guest {
     pub(crate) fn begin(&mut self, invocation: Invocation) {
         self.meter.reset();
         self.limiter.take_refused();
+        self.limiter.has_started();
         self.invocation = invocation;
     }
 

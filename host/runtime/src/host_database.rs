@@ -27,6 +27,9 @@ const MIGRATIONS: &[(u32, &str, &str)] = &[
     (6, "audit", include_str!("../migrations/6-audit.sql")),
     (7, "stages", include_str!("../migrations/7-stages.sql")),
     (8, "settings", include_str!("../migrations/8-settings.sql")),
+    (9, "component statements", include_str!("../migrations/9-component-statements.sql")),
+    (10, "watches", include_str!("../migrations/10-watches.sql")),
+    (11, "descriptions", include_str!("../migrations/11-descriptions.sql")),
 ];
 
 /// How often a change is tried that the store rolls back for reasons of its own.
@@ -41,6 +44,9 @@ pub(crate) type Statement<'a> = (&'static str, &'a [Value]);
 /// A page of an export, with what is said of it, is one row.
 const VALUE_BYTES_MAX: usize = 4 << 20;
 
+/// One row fits, whatever is in it.
+const RESULT_BYTES_MAX: usize = 2 * VALUE_BYTES_MAX;
+
 /// The host's own database. Clones are the same database.
 #[derive(Clone)]
 pub struct HostDatabase {
@@ -53,7 +59,11 @@ impl HostDatabase {
     /// # Errors
     /// As [`Store::open`] and [`Database::migrate`].
     pub async fn open(store: &dyn Store) -> Result<Self> {
-        let limits = Limits { value_bytes_max: VALUE_BYTES_MAX, ..Limits::default() };
+        let limits = Limits {
+            value_bytes_max: VALUE_BYTES_MAX,
+            result_bytes_max: RESULT_BYTES_MAX,
+            ..Limits::default()
+        };
         let database = store.open(HOST_DATABASE, limits).await?;
         let migrations =
             MIGRATIONS.iter().map(|&(number, name, sql)| Migration::expand(number, name, sql));
@@ -118,7 +128,8 @@ impl HostDatabase {
         Ok(returned)
     }
 
-    /// The rows of a statement, and whether there are more than one answer may have.
+    /// The rows of a statement, and whether there are more than one answer may have: the first 1 000,
+    /// and fewer where they would be too large together.
     ///
     /// # Errors
     /// As those of [`Transaction`], and [`Error::Unavailable`] when a row has another form.
@@ -126,8 +137,14 @@ impl HostDatabase {
         &self,
         (statement, parameters): Statement<'_>,
     ) -> Result<(Vec<T>, bool)> {
-        let mut snapshot = self.read().await?;
-        let page = snapshot.query_json(statement, parameters, ROWS_MAX).await?;
+        let mut rows_max = ROWS_MAX;
+        let page = loop {
+            let mut snapshot = self.read().await?;
+            match snapshot.query_json(statement, parameters, rows_max).await {
+                Err(Error::TooLarge { .. }) if rows_max > 1 => rows_max /= 2,
+                page => break page?,
+            }
+        };
         let rows = serde_json::from_slice(&page.items)
             .map_err(|error| Error::Unavailable(format!("the host's database: {error}")))?;
         Ok((rows, page.more))

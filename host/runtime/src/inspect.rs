@@ -67,13 +67,10 @@ impl Inspection {
 
     /// Several interfaces may ask for one right.
     fn add_standard_import(&mut self, name: &str) {
-        let is_served = WASI_SERVED.iter().any(|package| name.starts_with(package))
-            && (name.contains("@0.2.") || name.contains("@0.3."));
-        let is_type = name.starts_with("wasi:http/types@");
         match interfaces::standard_right(name) {
             Some(right) if self.asks_for(right.name) => {}
             Some(right) => self.rights.push(right),
-            None if is_served || is_type => self.wasi.push(name.to_owned()),
+            None if is_plain_wasi(name) => self.wasi.push(name.to_owned()),
             None => self.unknown.push(name.to_owned()),
         }
     }
@@ -124,11 +121,19 @@ impl Inspection {
     }
 }
 
+/// Whether components of `wasi:http` are served an interface without any right. Drafts of a release have
+/// other types than the release.
+fn is_plain_wasi(import: &str) -> bool {
+    let is_known = WASI_SERVED.iter().any(|package| import.starts_with(package))
+        || import.starts_with("wasi:http/types@");
+    let version = import.split_once('@').map_or("", |(_, version)| version);
+    is_known && ["0.2.", "0.3."].iter().any(|line| interfaces::is_release_of(line, version))
+}
+
 fn not_standard(import: &str) -> String {
+    let served = interfaces::instead_of(import);
     format!(
-        "it imports `{import}`, which components of `wasi:http` are not served; they are served \
-         WASI 0.2 and 0.3, `wasi:http`, `wasi:keyvalue@0.2.0-draft`, `wasi:config@0.2.0-rc.1` and \
-         `wasi:logging@0.1.0-draft`"
+        "it imports `{import}`, which components of `wasi:http` are not served; they are served {served}"
     )
 }
 
@@ -169,6 +174,28 @@ mod tests {
         assert!(reasons[0].contains("version 0.9.0") && reasons[0].contains("update the host"));
         let older = exporting("caplet:plugin/guest@0.0.1").mismatches();
         assert!(older[0].contains("build it again with the SDK"), "{older:?}");
+    }
+
+    #[test]
+    fn an_import_that_is_not_served_is_named_with_what_is_served_instead() {
+        let mut inspection = Inspection { is_wasi_http: true, ..Inspection::default() };
+        for import in [
+            "wasi:http/types@0.2.4",
+            "wasi:keyvalue/store@0.2.0-draft2",
+            "wasi:keyvalue/store@0.2.0-draft3",
+            "wasi:clocks/monotonic-clock@0.3.0-rc-2025-09-16",
+        ] {
+            inspection.add_standard_import(import);
+        }
+        assert_eq!(inspection.wasi, ["wasi:http/types@0.2.4"]);
+        assert!(inspection.asks_for("sql"));
+        let reasons = inspection.mismatches();
+        assert_eq!(reasons.len(), 2, "{reasons:?}");
+        assert!(reasons.iter().all(|reason| !reason.contains('\n')), "{reasons:?}");
+        assert!(reasons[0].contains("imports `wasi:keyvalue/store@0.2.0-draft3`"), "{reasons:?}");
+        assert!(reasons[0].contains("served `wasi:keyvalue/store@0.2.0-draft2`"), "{reasons:?}");
+        assert!(reasons[1].contains("monotonic-clock@0.3.0-rc"), "{reasons:?}");
+        assert!(reasons[1].contains("served WASI 0.2 and 0.3"), "{reasons:?}");
     }
 
     #[test]

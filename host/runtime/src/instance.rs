@@ -19,6 +19,7 @@ use crate::invocation::Invocation;
 use crate::memory::Refused;
 use crate::meter::{Meter, Metered};
 use crate::metrics::PluginMetrics;
+use crate::room::CROWDED;
 
 /// How much an instance may grow over its calls and still be kept. Linear memory never shrinks: a
 /// guest that once needed much would hold on to it while idle, at the cost of the running ones.
@@ -238,9 +239,7 @@ pub(crate) fn start_fault(guest: &mut Guest, error: &wasmtime::Error) -> Fault {
     }
     let is_stopped = error.downcast_ref::<Stop>().is_some();
     match guest.limiter.take_refused().filter(|_| !is_stopped) {
-        Some(Refused::Crowded) => {
-            Fault::Busy("the plugin's memory is used up by its other instances")
-        }
+        Some(Refused::Crowded) => CROWDED,
         Some(refused) => Fault::Memory(refused.to_string()),
         None => fault(guest, error),
     }
@@ -264,6 +263,8 @@ pub(crate) fn fault(guest: &mut Guest, error: &wasmtime::Error) -> Fault {
     }
     let reason = reason(error);
     match guest.limiter.take_refused() {
+        // What the others left was not enough for it to grow: that is load, and not its fault.
+        Some(Refused::Crowded) => CROWDED,
         Some(refused) => Fault::Memory(format!("{reason}; {refused}")),
         None => Fault::Trap(reason),
     }

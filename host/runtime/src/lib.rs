@@ -19,6 +19,7 @@
 //!   them out of what guests write.
 //! - `quarantine` keeps what fails again and again from being called.
 //! - `cpu_share`, `turns` and `back_row` divide the processors between plugins.
+//! - `room` is where calls wait while others have the memory of their plugin.
 //! - `guest` is what a running instance holds: its `invocation` with its `transaction`, `meter` (CPU), `memory`, `wasi`;
 //!   `host_functions` is what it may call.
 //! - `wasi_http` serves components that were made for any host of `wasi:http`, on an engine of their own.
@@ -68,6 +69,7 @@ mod redaction;
 mod redirect;
 mod request;
 mod rights;
+mod room;
 mod routes;
 mod runtime;
 mod sealed;
@@ -108,7 +110,8 @@ pub use lifecycle::{
     Caller, Change, ChangeKind, Configuration, Difference, Edit, Effect, FileSource,
     GenerationRecord, HeaderRule, Kind as GenerationKind, Operation, Outcome, Part, Plan,
     PluginRecord, Presence, Progress, Rollout, RolloutOrder, RolloutReport, SideReport, Source,
-    Stage, State as GenerationState, StepProgress, UpgradeOptions,
+    Stage, State as GenerationState, StepProgress, UpgradeOptions, description_document,
+    phase_name,
 };
 pub use limits::Limits;
 pub use load::{LoadError, Prepared, Step};

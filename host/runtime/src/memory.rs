@@ -1,16 +1,28 @@
 //! How much linear memory a plugin's instances hold, each and together.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Relaxed, SeqCst},
+};
 
 use wasmtime::ResourceLimiter;
 
 use crate::limits::Limits;
+use crate::room::Room;
+
+/// The part of a plugin's memory that is left to the instances that run, when another one starts: else the
+/// next that grows a little would find none.
+const LEFT_TO_GROW: usize = 16;
 
 /// The memory of all instances of one plugin, in bytes. Shared by its generations, so that an upgrade
 /// does not double what the plugin may hold.
 #[derive(Debug, Default)]
-pub(crate) struct PluginMemory(AtomicUsize);
+pub(crate) struct PluginMemory {
+    held_bytes: AtomicUsize,
+    /// Where calls wait while the instances of others have all of it.
+    pub(crate) room: Room,
+}
 
 /// A growth that was refused. `Display` names the limit and how it is raised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,11 +50,11 @@ pub(crate) enum Refused {
 impl PluginMemory {
     fn take(&self, bytes: usize, bytes_max: usize) -> bool {
         let grown = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= bytes_max);
-        self.0.fetch_update(Relaxed, Relaxed, grown).is_ok()
+        self.held_bytes.fetch_update(SeqCst, SeqCst, grown).is_ok()
     }
 
     pub(crate) fn held_bytes(&self) -> usize {
-        self.0.load(Relaxed)
+        self.held_bytes.load(Relaxed)
     }
 }
 
@@ -53,6 +65,7 @@ pub(crate) struct MemoryLimiter {
     memory_bytes_max: usize,
     memory_total_bytes_max: usize,
     table_elements_max: usize,
+    is_starting: bool,
     refused: Option<Refused>,
 }
 
@@ -64,8 +77,14 @@ impl MemoryLimiter {
             memory_bytes_max: limits.memory_bytes_max,
             memory_total_bytes_max: limits.memory_total_bytes_max,
             table_elements_max: limits.table_elements_max,
+            is_starting: true,
             refused: None,
         }
+    }
+
+    /// The instance has started: what it takes from here on is growth.
+    pub(crate) fn has_started(&mut self) {
+        self.is_starting = false;
     }
 
     /// Linear memory of this store, in bytes.
@@ -85,7 +104,9 @@ impl MemoryLimiter {
         }
         let (bytes, max) = (desired.saturating_sub(current), self.memory_total_bytes_max);
         let wanted = self.held_bytes + bytes;
-        match self.plugin.take(bytes, max) {
+        let is_alone = self.plugin.held_bytes() == self.held_bytes;
+        let left = if self.is_starting && !is_alone { max / LEFT_TO_GROW } else { 0 };
+        match self.plugin.take(bytes, max - left) {
             true => self.held_bytes = wanted,
             false if wanted > max => return Err(Refused::Total { wanted, max }),
             false => return Err(Refused::Crowded),
@@ -134,7 +155,7 @@ impl ResourceLimiter for MemoryLimiter {
 
 impl Drop for MemoryLimiter {
     fn drop(&mut self) {
-        self.plugin.0.fetch_sub(self.held_bytes, Relaxed);
+        self.plugin.held_bytes.fetch_sub(self.held_bytes, SeqCst);
     }
 }
 
@@ -162,5 +183,23 @@ mod tests {
         assert_eq!(second.take_refused(), Some(Refused::Total { wanted: 155, max: 150 }));
         assert!(!second.table_growing(0, limits.table_elements_max + 1, None).unwrap());
         assert!(second.take_refused().unwrap().to_string().contains("table_elements_max"));
+    }
+
+    #[test]
+    fn what_starts_leaves_room_for_those_that_run_to_grow() {
+        let limits = Limits { memory_total_bytes_max: 160, ..Limits::default() };
+        let plugin = Arc::new(PluginMemory::default());
+        let mut running = MemoryLimiter::new(plugin.clone(), &limits);
+        assert!(running.memory_growing(0, 155, None).unwrap(), "alone it may have all");
+        assert!(running.memory_growing(155, 100, None).unwrap());
+        drop(running);
+        let mut running = MemoryLimiter::new(plugin.clone(), &limits);
+        assert!(running.memory_growing(0, 100, None).unwrap());
+        running.has_started();
+        let mut starting = MemoryLimiter::new(plugin.clone(), &limits);
+        assert!(!starting.memory_growing(0, 51, None).unwrap());
+        assert_eq!(starting.take_refused(), Some(Refused::Crowded));
+        assert!(starting.memory_growing(0, 50, None).unwrap());
+        assert!(running.memory_growing(100, 110, None).unwrap());
     }
 }

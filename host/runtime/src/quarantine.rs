@@ -181,11 +181,11 @@ impl Quarantine {
 
     /// Has it written down what the host decided. The calls that lead to it do not wait for that.
     fn decided(&self, action: &'static str, detail: Value) {
-        let Some(audit) = self.audit.clone() else { return };
+        let Some(audit) = &self.audit else { return };
         let plugin = self.metrics.plugin().to_owned();
         let (actor, request) = ("host".to_owned(), String::new());
         let decision = Decision { actor, plugin, action, detail, request };
-        tokio::spawn(async move { audit.note(decision).await });
+        audit.note_later(decision);
     }
 
     /// Ends the quarantine. Returns whether there was one.

@@ -19,13 +19,16 @@ const DENIALS_WRITTEN_MAX: u32 = 60;
 
 const MINUTE_MS: u64 = 60_000;
 
+/// Characters of an origin that are written down: a name has at most 253, and a guest chooses the text.
+const ORIGIN_CHARACTERS_MAX: usize = 300;
+
 const REVOKE: &str = "INSERT INTO revocations (plugin, name, revoked_by, revoked_ms) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (plugin, name) DO NOTHING";
 
 const GRANT: &str = "DELETE FROM revocations WHERE plugin = $1 AND name = $2";
 
 const REVOKED: &str = "SELECT plugin, name, revoked_by, revoked_ms FROM revocations \
-    ORDER BY plugin, name";
+    WHERE plugin > $1 OR (plugin = $1 AND name > $2) ORDER BY plugin, name";
 
 /// A right that was taken from a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -64,6 +67,8 @@ pub(crate) struct Revoked {
     plugin: Arc<str>,
     minute: AtomicU64,
     n_written: AtomicU32,
+    /// Held while a right is taken or given: what is written down last holds.
+    changing: tokio::sync::Mutex<()>,
 }
 
 impl Revoked {
@@ -75,6 +80,7 @@ impl Revoked {
             plugin,
             minute: AtomicU64::new(0),
             n_written: AtomicU32::new(0),
+            changing: tokio::sync::Mutex::default(),
         }
     }
 
@@ -96,28 +102,47 @@ impl Revoked {
     /// Counts that a call was denied, and writes it down as long as there are not too many.
     pub(crate) fn denied(&self, right: &str, request: &str, now_ms: u64) {
         self.denials.count(right);
-        let minute = now_ms / MINUTE_MS;
-        if self.minute.swap(minute, Relaxed) != minute {
-            self.n_written.store(0, Relaxed);
-        }
-        if self.n_written.fetch_add(1, Relaxed) >= DENIALS_WRITTEN_MAX {
+        if !self.may_write(now_ms) {
             return;
         }
-        let decision = Decision {
-            actor: "host".to_owned(),
-            plugin: self.plugin.to_string(),
-            action: "right.denied",
-            detail: json!({ "right": right }),
-            request: request.to_owned(),
-        };
         tracing::warn!(
             plugin = &*self.plugin,
             right,
             request_id = request,
             "denied: it was revoked"
         );
-        let audit = self.audit.clone();
-        tokio::spawn(async move { audit.note(decision).await });
+        self.write("right.denied", json!({ "right": right }), request);
+    }
+
+    /// Writes down that a request to an origin was denied which the operator has not named for the plugin,
+    /// as long as there are not too many.
+    pub(crate) fn denied_origin(&self, origin: &str, request: &str, now_ms: u64) {
+        if !self.may_write(now_ms) {
+            return;
+        }
+        tracing::warn!(
+            plugin = &*self.plugin,
+            request_id = request,
+            "it may not send a request to `{origin}`; name the origin in `outbound_origins` of the plugin to \
+             allow it"
+        );
+        let origin: String = origin.chars().take(ORIGIN_CHARACTERS_MAX).collect();
+        self.write("outbound.denied", json!({ "origin": origin }), request);
+    }
+
+    fn may_write(&self, now_ms: u64) -> bool {
+        let minute = now_ms / MINUTE_MS;
+        if self.minute.swap(minute, Relaxed) != minute {
+            self.n_written.store(0, Relaxed);
+        }
+        self.n_written.fetch_add(1, Relaxed) < DENIALS_WRITTEN_MAX
+    }
+
+    fn write(&self, action: &'static str, detail: serde_json::Value, request: &str) {
+        let (actor, plugin) = ("host".to_owned(), self.plugin.to_string());
+        let request = request.to_owned();
+        let decision = Decision { actor, plugin, action, detail, request };
+        self.audit.note_later(decision);
     }
 }
 
@@ -146,8 +171,10 @@ impl Runtime {
         let known = known(right)?;
         let now = Value::Integer(i64::try_from(self.inner.clock.now_ms()).unwrap_or(i64::MAX));
         let row = [text(plugin), text(known.name), text(by), now];
+        let revoked = self.inner.revoked(plugin);
+        let _alone = revoked.changing.lock().await;
         self.inner.database.change(&[(REVOKE, &row)]).await?;
-        self.inner.revoked(plugin).set(known.name, true);
+        revoked.set(known.name, true);
         self.decided((plugin, by), "right.revoke", known).await;
         Ok(())
     }
@@ -163,8 +190,10 @@ impl Runtime {
         by: &str,
     ) -> std::result::Result<(), RightError> {
         let known = known(right)?;
+        let revoked = self.inner.revoked(plugin);
+        let _alone = revoked.changing.lock().await;
         self.inner.database.change(&[(GRANT, &[text(plugin), text(known.name)])]).await?;
-        self.inner.revoked(plugin).set(known.name, false);
+        revoked.set(known.name, false);
         self.decided((plugin, by), "right.grant", known).await;
         Ok(())
     }
@@ -174,7 +203,17 @@ impl Runtime {
     /// # Errors
     /// Those of the store.
     pub async fn revocations(&self) -> Result<Vec<Revocation>> {
-        Ok(self.inner.database.rows((REVOKED, &[])).await?.0)
+        let mut revocations: Vec<Revocation> = Vec::new();
+        loop {
+            let after = revocations.last().map(|last| (&*last.plugin, &*last.name));
+            let (plugin, name) = after.unwrap_or_default();
+            let parameters = [text(plugin), text(name)];
+            let (page, more) = self.inner.database.rows((REVOKED, &parameters)).await?;
+            revocations.extend(page);
+            if !more {
+                return Ok(revocations);
+            }
+        }
     }
 
     /// Takes again what was taken before the host ended.

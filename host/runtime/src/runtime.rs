@@ -43,6 +43,9 @@ use crate::rights::Revoked;
 use crate::sealed::Keys;
 use crate::wasi_http::Standard;
 
+/// How long a host that ends waits for decisions to be written down.
+const DECISIONS_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// Why a runtime could not be started. `Display` names the place and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -164,6 +167,7 @@ pub(crate) struct Inner {
     pub(crate) revoked: Mutex<HashMap<String, Arc<Revoked>>>,
     pub(crate) redactions: Mutex<HashMap<String, Arc<Redaction>>>,
     pub(crate) in_flight: InFlight,
+    pub(crate) streams: InFlight,
     table: ArcSwap<Table>,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) loading: tokio::sync::Mutex<()>,
@@ -230,6 +234,7 @@ impl Options {
                 revoked: Mutex::default(),
                 redactions: Mutex::default(),
                 in_flight: InFlight::new(),
+                streams: InFlight::new(),
                 table: ArcSwap::default(),
                 lifecycle,
                 loading: tokio::sync::Mutex::default(),
@@ -419,12 +424,38 @@ impl Runtime {
     }
 
     /// Lets what runs or waits for its turn finish, for at most `grace`, then refuses new
-    /// invocations and closes the plugins' databases; [`Self::database`] is closed by whoever uses it
-    /// last. Whoever sends requests should stop before. Returns
-    /// whether all finished in time.
+    /// invocations, has all decisions written down, and closes the plugins' databases;
+    /// [`Self::database`] is closed by whoever uses it last. Whoever sends requests should stop before.
+    /// Returns whether all finished in time.
     pub async fn shutdown(&self, grace: Duration) -> bool {
+        let all = async {
+            self.inner.in_flight.none().await;
+            self.inner.streams.none().await;
+        };
+        let drained = tokio::time::timeout(grace, all).await.is_ok();
+        self.close().await;
+        drained
+    }
+
+    /// As [`Self::shutdown`], for a host whose place another process takes: answers of components of
+    /// `wasi:http` that have begun, and whose components keep no data, go on. [`Self::streams_ended`] waits
+    /// for them.
+    pub async fn hand_over(&self, grace: Duration) -> bool {
         let drained = tokio::time::timeout(grace, self.inner.in_flight.none()).await.is_ok();
+        self.close().await;
+        drained
+    }
+
+    /// Waits until the answers have ended that [`Self::hand_over`] left, for at most `grace`. Returns whether
+    /// they have.
+    pub async fn streams_ended(&self, grace: Duration) -> bool {
+        tokio::time::timeout(grace, self.inner.streams.none()).await.is_ok()
+    }
+
+    async fn close(&self) {
         self.write_statements_down().await;
+        // What is not written in time says so itself.
+        let _ = tokio::time::timeout(DECISIONS_TIME_MAX, self.inner.audit.all_added()).await;
         let table = self.inner.table.load_full();
         for generation in table.callable() {
             generation.admission.close();
@@ -434,7 +465,6 @@ impl Runtime {
                 database.close().await;
             }
         }
-        drained
     }
 
     /// Drops instances that nobody needs any more, for as long as the runtime lives.

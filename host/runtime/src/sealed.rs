@@ -117,7 +117,8 @@ fn random() -> io::Result<[u8; KEY_BYTES]> {
 
 /// Writes the file in one step, so that two processes that start together agree on one key.
 fn make(path: &Path) -> io::Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("."));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;
     // A temporary file is made with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(parent)?;
@@ -125,7 +126,8 @@ fn make(path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     match file.persist_noclobber(path) {
         Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
-        _ => Ok(()),
+        // The only key must not be lost with the entry of its folder, whoever of two made it.
+        _ => fs::File::open(parent)?.sync_all(),
     }
 }
 

@@ -6,16 +6,16 @@ use std::time::Duration;
 use crate::generation::Generation;
 use crate::spans;
 use crate::usage::Usage;
-use crate::work::Work;
+use crate::work::Origin;
 
 /// The longest text of a statement in the line, in bytes.
 const STATEMENT_BYTES_MAX: usize = 500;
 
 /// Writes the line and counts the call, when it took as long as the operator wants to be told of.
-/// `wall` is the time from the call's turn to its end; the wait for the turn is in `usage`.
+/// `wall` is the time from the call's turn to its answer; the wait for the turn is in `usage`.
 pub(crate) fn report(
     generation: &Generation,
-    work: &impl Work,
+    (operation, origin): (&str, Origin<'_>),
     outcome: &str,
     wall: Duration,
     usage: &Usage,
@@ -34,7 +34,7 @@ pub(crate) fn report(
         target: "caplet::slow",
         plugin = generation.name(),
         version = generation.version(),
-        operation = work.operation(generation),
+        operation,
         outcome,
         took_ms = milliseconds(took),
         queue_ms = milliseconds(usage.queue),
@@ -45,8 +45,8 @@ pub(crate) fn report(
         sql_statements = usage.store.n_statements,
         slowest_sql_ms = milliseconds(slowest),
         slowest_sql = statement,
-        request_id = %work.origin().request_id,
-        trace_id = %work.origin().trace_id,
+        request_id = %origin.request_id,
+        trace_id = %origin.trace_id,
         "a slow call"
     );
 }

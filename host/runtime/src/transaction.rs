@@ -1,5 +1,5 @@
 //! Beginning an invocation's transaction, whether for the guest's first statement or for an
-//! idempotency key. How it ends is in [`crate::generation`].
+//! idempotency key, and committing it. When that is done is in [`crate::generation`].
 
 use std::time::Instant;
 
@@ -9,6 +9,7 @@ use tracing::Instrument;
 use crate::guest::Context;
 use crate::invocation::Invocation;
 use crate::spans;
+use crate::usage::StoreUsage;
 
 /// Begins a transaction for `invocation`, which may have to wait for its turn. None when the plugin
 /// has no database.
@@ -29,4 +30,17 @@ pub(crate) async fn begin(
     let begun = database.begin(begin).instrument(span.clone()).await;
     invocation.store_usage.begun(began.elapsed());
     Some(begun.inspect_err(|error| spans::failed(&span, error)))
+}
+
+/// Commits a transaction, which may have to wait for the disk.
+pub(crate) async fn commit(
+    context: &Context,
+    transaction: Box<dyn Transaction>,
+    usage: &mut StoreUsage,
+) -> caplet_store::Result<()> {
+    let span = spans::transaction(context, "COMMIT");
+    let began = Instant::now();
+    let committed = transaction.commit().instrument(span.clone()).await;
+    usage.committed(began.elapsed());
+    committed.inspect_err(|error| spans::failed(&span, error))
 }

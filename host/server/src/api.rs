@@ -8,7 +8,6 @@ use caplet_runtime::{
     Access, Call, Copied, Fault, Generation, Identity, Matched, Rollout, Route, RouteId,
     RouteMatch, body_bytes_max,
 };
-use http::header::VARY;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -45,16 +44,27 @@ pub(crate) struct PlannedCall {
     body_bytes_max: usize,
     /// Where a new version gets a copy.
     copy: Option<Box<(Arc<Rollout>, Copied)>>,
-    /// What the choice between two versions depended on.
-    vary: Option<Box<HeaderValue>>,
+}
+
+/// What a request comes to before its body is read, and what is known of it whatever comes of it.
+pub(crate) struct Planned {
+    /// The counters of its plugin or service, when there is one.
+    pub(crate) metrics: Option<Arc<RequestMetrics>>,
+    /// The headers by which its version was chosen, for caches: also of a refusal, which may be one version's
+    /// alone.
+    pub(crate) vary: Option<Box<HeaderValue>>,
+    pub(crate) plan: Result<Plan, Problem>,
+}
+
+impl Planned {
+    /// One for which nothing was chosen.
+    pub(crate) fn of(plan: Result<Plan, Problem>) -> Self {
+        Self { metrics: None, vary: None, plan }
+    }
 }
 
 /// Looks at all of a request but its body. `rest` is the part of the normalised path below `/api/`.
-/// The counters are those of the plugin or service, when there is one.
-pub(crate) fn plan(
-    exchange: &Exchange<'_>,
-    rest: &str,
-) -> (Option<Arc<RequestMetrics>>, Result<Plan, Problem>) {
+pub(crate) fn plan(exchange: &Exchange<'_>, rest: &str) -> Planned {
     let (plugin, below) = rest.find('/').map_or((rest, "/"), |end| rest.split_at(end));
     // The one look at the table: whatever is loaded meanwhile, this request stays with this
     // generation to its end.
@@ -62,33 +72,30 @@ pub(crate) fn plan(
     let Some(stable) = table.get(plugin) else {
         return plan_forward(exchange, plugin, &rest[plugin.len()..]);
     };
-    let chosen = match table.rollout(plugin) {
+    let mut chosen = match table.rollout(plugin) {
         None => Chosen::only(stable.clone()),
         Some(rollout) => rollout::choose(exchange, stable, rollout),
     };
-    let metrics = exchange.host.metrics.plugin(plugin);
+    let metrics = Some(exchange.host.metrics.plugin(plugin));
+    let vary = chosen.vary.take();
     let plan = match below.strip_prefix(ASSETS) {
-        Some(asset) => serve_asset(&chosen.generation, exchange.parts, asset)
-            .map(|answer| Plan::Answer(varying(answer, chosen.vary))),
+        Some(asset) => serve_asset(&chosen.generation, exchange.parts, asset).map(Plan::Answer),
         None => plan_call(exchange, chosen, below),
     };
-    (Some(metrics), plan)
+    Planned { metrics, vary, plan }
 }
 
 /// What no plugin serves may be a service's, or that of a plugin which does not serve yet.
-fn plan_forward(
-    exchange: &Exchange<'_>,
-    name: &str,
-    below: &str,
-) -> (Option<Arc<RequestMetrics>>, Result<Plan, Problem>) {
+fn plan_forward(exchange: &Exchange<'_>, name: &str, below: &str) -> Planned {
     let Some(service) = exchange.host.gateway.get(name) else {
         let is_arriving = exchange.host.runtime.is_arriving(name);
         let problem = if is_arriving { Problem::plugin_loading() } else { Problem::not_found() };
-        return (None, Err(problem));
+        return Planned::of(Err(problem));
     };
-    let metrics = service.counters.requests.clone();
+    let metrics = Some(service.counters.requests.clone());
     let planned = forward::plan(exchange, service, below);
-    (Some(metrics), planned.map(|planned| Plan::Forward(Box::new(planned))))
+    let plan = planned.map(|planned| Plan::Forward(Box::new(planned)));
+    Planned { metrics, vary: None, plan }
 }
 
 /// Reads the body and calls the plugin.
@@ -100,7 +107,7 @@ pub(crate) async fn call_plugin<B>(
 where
     B: RequestBody,
 {
-    let PlannedCall { generation, mut call, body_bytes_max, copy, vary } = planned;
+    let PlannedCall { generation, mut call, body_bytes_max, copy } = planned;
     if !body.is_end_stream() {
         // Most requests have no body. What waits for one is put aside, so that theirs stay small.
         call.body = Box::pin(body::read(body, body_bytes_max, &exchange.host.http)).await?;
@@ -114,21 +121,13 @@ where
             }
             let mut response = answer::of_plugin(answer, authenticated);
             base::rebase(response.headers_mut(), &base::of(exchange.host, exchange.parts));
-            Ok(varying(response, vary))
+            Ok(response)
         }
         Err(fault) => {
             report(exchange, &generation, route, &fault);
             Err(Problem::from(&fault))
         }
     }
-}
-
-/// Tells caches by which headers the version was chosen.
-fn varying(mut answer: Answered, vary: Option<Box<HeaderValue>>) -> Answered {
-    if let Some(vary) = vary {
-        answer.headers_mut().append(VARY, *vary);
-    }
-    answer
 }
 
 fn serve_asset(generation: &Generation, parts: &Parts, path: &str) -> Result<Answered, Problem> {
@@ -150,7 +149,7 @@ fn serve_asset(generation: &Generation, parts: &Parts, path: &str) -> Result<Ans
 /// Checks what the route asks for, in the order in which it costs least.
 fn plan_call(
     exchange: &Exchange<'_>,
-    Chosen { generation, authenticated, shadow, vary }: Chosen,
+    Chosen { generation, authenticated, shadow, .. }: Chosen,
     below: &str,
 ) -> Result<Plan, Problem> {
     let method = &exchange.parts.method;
@@ -185,7 +184,7 @@ fn plan_call(
         Box::new((rollout, copied))
     });
     let call = Box::new(call(exchange, route, matched, identity)?);
-    Ok(Plan::Call(PlannedCall { generation, call, body_bytes_max, copy, vary }))
+    Ok(Plan::Call(PlannedCall { generation, call, body_bytes_max, copy }))
 }
 
 /// The call, without its body.

@@ -35,6 +35,9 @@ use crate::{cors, request, secret};
 /// The folder of the databases in the data directory. One host at a time has it.
 pub const DATABASES: &str = "databases";
 
+/// The folder of the components that generations were made of, in the data directory.
+pub const COMPONENTS: &str = "components";
+
 /// The file in the data directory with the keys that encrypt the plugins' settings.
 pub const SECRETS_KEY: &str = "secrets.key";
 
@@ -239,7 +242,7 @@ impl Builder {
         let authorizer = authorizer.unwrap_or_else(|| roles());
         let slow_call_ms = config.log.slow_call_ms;
         let options = Options {
-            components: data.as_ref().map(|data| data.join("components")),
+            components: data.as_ref().map(|data| data.join(COMPONENTS)),
             secrets_key: secrets_key.or_else(|| data.as_ref().map(|data| data.join(SECRETS_KEY))),
             cache: cache.or_else(|| data.map(|data| data.join("cache"))),
             upgrade: config.upgrade,
@@ -410,20 +413,26 @@ impl Host {
     /// databases. Returns whether all finished in time. May be called more than once.
     pub async fn shutdown(&self, grace: Duration) -> bool {
         self.begin_draining();
-        self.release(grace).await
+        let drained = self.shared.runtime.shutdown(grace).await;
+        self.close().await;
+        drained
     }
 
     /// As [`Self::shutdown`], for a host that another process is to replace on the same data directory:
-    /// `/readyz` goes on saying what it said, streams of outside services go on as long as their
-    /// connections do, and the directory is unlocked.
+    /// `/readyz` goes on saying what it said, streams of outside services, and of components of `wasi:http`
+    /// that keep no data, go on as long as their connections do, and the directory is unlocked.
     pub async fn release(&self, grace: Duration) -> bool {
-        let drained = self.shared.runtime.shutdown(grace).await;
+        let drained = self.shared.runtime.hand_over(grace).await;
+        self.close().await;
+        drained
+    }
+
+    async fn close(&self) {
         self.shared.write_use_of_keys().await;
         self.shared.runtime.database().close().await;
         if let Some(Err(error)) = self.shared.own_store.as_ref().map(Sqlite::release) {
             tracing::error!(%error, "no other host can have the databases while this one lives");
         }
-        drained
     }
 
     pub(crate) fn shared(&self) -> Arc<Shared> {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
+use http::header::VARY;
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use tracing::{Instrument, Span};
 
-use crate::api::{self, Plan};
+use crate::api::{self, Plan, Planned};
 use crate::content::RequestBody;
 use crate::correlation::Correlation;
 use crate::host::Shared;
@@ -64,9 +65,9 @@ where
     let exchange = Exchange { host, parts: &parts, ids: &ids, span: &span, peer, patience };
     let served = dispatch(&exchange, body).instrument(span.clone());
     let served = AssertUnwindSafe(served).catch_unwind().await;
-    let (metrics, answered) = served.unwrap_or_else(|panic| {
+    let Served { metrics, vary, answered } = served.unwrap_or_else(|panic| {
         report_panic(&exchange, &*panic);
-        (None, Err(Problem::internal()))
+        Served { metrics: None, vary: None, answered: Err(Problem::internal()) }
     });
     let metrics = metrics.as_ref().unwrap_or(&host.metrics.host);
     if let Some(limit) = answered.as_ref().err().and_then(Problem::limit) {
@@ -74,6 +75,9 @@ where
     }
     let mut response = answered.unwrap_or_else(|problem| problem.into_response(&ids.request_id));
     answer::finish(&mut response, &parts.method);
+    if let Some(vary) = vary {
+        response.headers_mut().append(VARY, *vary);
+    }
     if host.cors.is_on() && !is_administration(&parts) {
         host.cors.finish(&parts, response.headers_mut());
     }
@@ -85,18 +89,23 @@ where
     response
 }
 
+/// What came of a request.
+struct Served {
+    metrics: Option<Arc<RequestMetrics>>,
+    vary: Option<Box<HeaderValue>>,
+    answered: Result<Answered, Problem>,
+}
+
 /// All that may fail or panic.
-async fn dispatch<B>(
-    exchange: &Exchange<'_>,
-    body: B,
-) -> (Option<Arc<RequestMetrics>>, Result<Answered, Problem>)
+async fn dispatch<B>(exchange: &Exchange<'_>, body: B) -> Served
 where
     B: RequestBody,
 {
-    let (mut metrics, mut plan) = make_plan(exchange);
-    while plan.is_err() && Box::pin(exchange.patience.waited()).await {
-        (metrics, plan) = make_plan(exchange);
+    let mut planned = make_plan(exchange);
+    while planned.plan.is_err() && Box::pin(exchange.patience.waited()).await {
+        planned = make_plan(exchange);
     }
+    let Planned { metrics, vary, plan } = planned;
     let answered = match plan {
         Ok(Plan::Call(planned)) => api::call_plugin(exchange, planned, body).await,
         Ok(Plan::Stream(planned)) => Box::pin(stream::forward(exchange, *planned, body)).await,
@@ -107,23 +116,23 @@ where
         Ok(Plan::Answer(answer)) => Ok(answer),
         Err(problem) => Err(problem),
     };
-    (metrics, answered)
+    Served { metrics, vary, answered }
 }
 
-fn make_plan(exchange: &Exchange<'_>) -> (Option<Arc<RequestMetrics>>, Result<Plan, Problem>) {
+fn make_plan(exchange: &Exchange<'_>) -> Planned {
     let path = match check_head(exchange.host, exchange.parts) {
         Ok(path) => path,
-        Err(problem) => return (None, Err(problem)),
+        Err(problem) => return Planned::of(Err(problem)),
     };
     if let Some(answer) = exchange.host.cors.preflight(exchange.parts)
         && !admin::owns(&path)
     {
-        return (None, Ok(Plan::Answer(answer)));
+        return Planned::of(Ok(Plan::Answer(answer)));
     }
     match path.strip_prefix(API) {
         Some(rest) => api::plan(exchange, rest),
-        None if admin::owns(&path) => (None, Ok(Plan::Administer)),
-        None => (None, system::serve(exchange, &path).map(Plan::Answer)),
+        None if admin::owns(&path) => Planned::of(Ok(Plan::Administer)),
+        None => Planned::of(system::serve(exchange, &path).map(Plan::Answer)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The way of a request to a component of `wasi:http`: it gets the path below its name, the headers without
 //! credentials, who the caller is, and the body as it comes; its answer is sent on as it comes.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use caplet_runtime::{Generation, HttpCall, Identity};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -22,6 +22,10 @@ const OWN_PREFIX: &str = "caplet-";
 const SUBJECT: HeaderName = HeaderName::from_static("caplet-subject");
 const ROLES: HeaderName = HeaderName::from_static("caplet-roles");
 const TENANT: HeaderName = HeaderName::from_static("caplet-tenant");
+
+/// What is passed on where no operator says otherwise.
+static RULES: LazyLock<headers::Rules> =
+    LazyLock::new(|| headers::Rules::new(&HeaderRules::default()).unwrap_or_default());
 
 /// The host of a request that names none, as HTTP/1.0 allows.
 const NO_HOST: Authority = Authority::from_static("localhost");
@@ -75,8 +79,7 @@ fn told(
     tenant: &str,
 ) -> HeaderMap {
     let Exchange { host, parts, ids, .. } = *exchange;
-    let rules = headers::Rules::new(&HeaderRules::default()).unwrap_or_default();
-    let mut told = headers::of_request(&parts.headers, &rules, Passing::Drop, Passing::Drop);
+    let mut told = headers::of_request(&parts.headers, &RULES, Passing::Drop, Passing::Drop);
     let own: Vec<HeaderName> =
         told.keys().filter(|name| name.as_str().starts_with(OWN_PREFIX)).cloned().collect();
     for name in own {

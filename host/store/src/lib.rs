@@ -9,7 +9,7 @@
 //! - [`Store`], [`Database`], [`Transaction`]: what a backend implements, and nothing of any engine.
 //! - [`Migration`], [`Plan`], [`Trial`]: the schema's history, what of it is to be done, and what that
 //!   would do.
-//! - [`Tag`], [`Statements`]: what a generation of the plugin ran.
+//! - [`Tag`], [`Statements`]: what a version of the plugin ran.
 //! - [`Value`], [`Rows`], [`JsonPage`], [`Error`], [`Limits`]: the same for every backend.
 //! - [`gate`]: which statements a plugin may run at all, decided by a parser.
 //! - [`json`]: rows as JSON bytes.
@@ -86,6 +86,13 @@ pub trait Store: Send + Sync + 'static {
     /// [`Error::Newer`] when a later version of the host wrote it, [`Error::Unavailable`] when it is
     /// locked by another process or cannot be read; the text names the place and the remedy.
     async fn open(&self, plugin: &str, limits: Limits) -> Result<Arc<dyn Database>>;
+
+    /// Makes an empty database that belongs to no plugin and is gone with its last handle, to find out what
+    /// would become of one that is not there yet.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when there is no room for it.
+    async fn open_scratch(&self, limits: Limits) -> Result<Arc<dyn Database>>;
 }
 
 /// One plugin's database.
@@ -184,9 +191,6 @@ pub trait Database: Send + Sync + 'static {
 
     /// Records statements that were recorded before, such as before a restart.
     fn restore_statements(&self, tag: Tag, texts: &[String]);
-
-    /// Forgets what was recorded under a tag, so that it can be given to another generation.
-    fn forget_statements(&self, tag: Tag);
 
     /// Begins the transaction of one invocation.
     ///

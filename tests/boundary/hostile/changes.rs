@@ -26,7 +26,7 @@ async fn kept_waiting(rig: &Rig, guest: &str) -> Vec<Difference> {
     let change =
         Change { kind, by: "eve".to_owned(), approved: false, dry_run: false, stage: None };
     let outcome = rig.runtime.begin(change).outcome().await.unwrap();
-    let Outcome::Waiting(differences) = outcome else { panic!("{guest}: {outcome:?}") };
+    let Outcome::Waiting(_, differences) = outcome else { panic!("{guest}: {outcome:?}") };
     assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0", "{guest}");
     let notes = rig.get("/notes").await.unwrap();
     assert!(text(&notes).contains("\"a\""), "{guest}: {}", text(&notes));

@@ -64,8 +64,11 @@ impl Maker<'_> {
             .args(["new", &name, "--lang", language.word])
             .stdout(log(&folder)?))?;
         self.equip(&notes, language)?;
-        let notes = self.build(&notes, &name)?;
+        let built = self.build(&notes, &name)?;
         let build_time = began.elapsed();
+        // What is edited later is built into the same place.
+        let notes = folder.join("notes.wasm");
+        fs::copy(built, &notes)?;
         let conformance = folder.join("conformance");
         copy(&self.stage.root.join("tests/conformance").join(language.word), &conformance)?;
         self.equip(&conformance, language)?;

@@ -10,6 +10,7 @@ use super::component::componentize;
 use super::language::{Purpose, Toolchain};
 use super::project::{Project, SDK_FOLDER};
 use super::tool::{self, Tool};
+use super::world::world_of;
 use crate::failure::Failure;
 
 /// C's tools.
@@ -73,7 +74,7 @@ impl Toolchain for C {
         let module = std::fs::read(&module).map_err(|reason| {
             Failure::run_time(format!("what was compiled cannot be read: {reason}"))
         })?;
-        componentize(&module, "plugin-with-health")
+        componentize(&module, world_of(&module))
     }
 
     fn built_folders(&self) -> &'static [&'static str] {

@@ -7,6 +7,7 @@ use super::component::componentize;
 use super::language::{Purpose, Toolchain};
 use super::project::Project;
 use super::tool::{self, Tool};
+use super::world::world_of;
 use crate::failure::Failure;
 
 /// Go's tools.
@@ -37,7 +38,7 @@ impl Toolchain for Go {
         let module = std::fs::read(&module).map_err(|reason| {
             Failure::run_time(format!("what was compiled cannot be read: {reason}"))
         })?;
-        componentize(&module, "plugin-with-health")
+        componentize(&module, world_of(&module))
     }
 
     fn built_folders(&self) -> &'static [&'static str] {

@@ -5,6 +5,7 @@
 //! - `tool`: the programs of other people: whether they are there, and running them.
 //! - `rust`, `typescript`, `python`, `go`, `c`: a module for each language.
 //! - `component`: making a component of a core module, for languages whose tools cannot.
+//! - `world`: which of the contract's worlds a plugin fits.
 //! - `strip`, `report`: what is done with every component, and said of it.
 
 mod c;
@@ -18,9 +19,11 @@ mod rust;
 mod strip;
 mod tool;
 mod typescript;
+mod world;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
@@ -61,7 +64,9 @@ pub async fn run(options: &Build) -> Result<(), Failure> {
     let bytes = make(&project, Purpose::Release)?;
     let runtime = dry::runtime(&settings).await?;
     let n_bytes = bytes.len();
-    match Progress::spinner("checking the component").during(runtime.load(bytes)).await {
+    let loaded = Progress::spinner("checking the component").during(runtime.load(bytes)).await;
+    runtime.shutdown(Duration::ZERO).await;
+    match loaded {
         Ok(generation) => {
             let report = Report { project: &project, n_bytes, generation: &generation };
             output::print(&report.text())

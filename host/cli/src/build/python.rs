@@ -5,6 +5,7 @@ use std::process::Command;
 use super::language::{Purpose, Toolchain};
 use super::project::{Project, SDK_FOLDER};
 use super::tool::{self, Tool};
+use super::world::world;
 use crate::failure::Failure;
 
 /// Python's tools.
@@ -21,6 +22,10 @@ const COMPONENTIZE_PY: Tool = Tool {
 /// The module of the SDK that has the exports, and imports the author's `plugin`.
 const MODULE: &str = "caplet_component";
 
+/// The author's module that says what the plugin keeps about people. A plugin that has none does not
+/// answer.
+const SUBJECT_DATA: &str = "subject_data.py";
+
 impl Toolchain for Python {
     fn check(&self) -> Result<(), Failure> {
         COMPONENTIZE_PY.find().map(drop)
@@ -33,7 +38,8 @@ impl Toolchain for Python {
         })?;
         let component = folder.path().join("component.wasm");
         let mut build = Command::new(COMPONENTIZE_PY.program);
-        build.args(["--quiet", "--world", "plugin-with-health", "--wit-path"]);
+        let world = world(project.folder.join(SUBJECT_DATA).is_file());
+        build.args(["--quiet", "--world", world, "--wit-path"]);
         build.arg(sdk.join("wit")).args(["componentize", MODULE, "--python-path"]);
         build.arg(&project.folder).arg("--python-path").arg(&sdk).arg("--output").arg(&component);
         tool::run(&mut build, "componentize-py")?;

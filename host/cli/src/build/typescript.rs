@@ -9,6 +9,7 @@ use std::process::Command;
 use super::language::{Purpose, Toolchain};
 use super::project::{Engine, Project, SDK_FOLDER};
 use super::tool::{self, Tool};
+use super::world::world;
 use crate::failure::Failure;
 
 /// TypeScript's tools.
@@ -22,7 +23,9 @@ const NODE: Tool = Tool {
     install: "apt-get install nodejs npm, or https://nodejs.org/en/download",
 };
 
-const WORLD: &str = "plugin-with-health";
+/// The author's module that says what the plugin keeps about people. A plugin that has none does not
+/// answer.
+const SUBJECT_DATA: &str = "src/subject-data.ts";
 
 /// Installs what the `package.json` of the template names.
 const INSTALL: &str = "npm install";
@@ -77,11 +80,19 @@ fn bundle(project: &Project, folder: &Path, script: &Path) -> Result<(), Failure
     };
     let (sdk, plugin) = (absolute(SDK_FOLDER)?, absolute("src/plugin.ts")?);
     let entry = folder.join("entry.ts");
-    let text = format!(
-        "import {{ component }} from {:?};\nimport {{ plugin }} from {plugin:?};\n\
-         export const {{ guest, httpHandler, health }} = component(plugin);\n",
-        sdk.join("src/component.ts"),
+    let component = sdk.join("src/component.ts");
+    let mut text = format!(
+        "import {{ component }} from {component:?};\nimport {{ plugin }} from {plugin:?};\n"
     );
+    text += &if answers_for_subjects(project) {
+        let holdings = absolute(SUBJECT_DATA)?;
+        format!(
+            "import {{ subjectData as kept }} from {holdings:?};\n\
+             export const {{ guest, httpHandler, health, subjectData }} = component(plugin, kept);\n"
+        )
+    } else {
+        "export const { guest, httpHandler, health } = component(plugin);\n".to_owned()
+    };
     std::fs::write(&entry, text)
         .map_err(|reason| Failure::run_time(format!("{}: {reason}", entry.display())))?;
     let mut esbuild = Command::new(program(project, "esbuild", INSTALL)?);
@@ -95,16 +106,22 @@ fn bundle(project: &Project, folder: &Path, script: &Path) -> Result<(), Failure
 
 fn quickjs(project: &Project, script: &Path, component: &Path) -> Result<(), Failure> {
     let mut build = Command::new(program(project, "componentize-qjs", INSTALL)?);
-    build.args(["--sync", "--world", WORLD, "--wit"]).arg(contract(project));
+    let world = world(answers_for_subjects(project));
+    build.args(["--sync", "--world", world, "--wit"]).arg(contract(project));
     build.arg("--js").arg(script).arg("--output").arg(component);
     tool::run(&mut build, "componentize-qjs")
 }
 
 fn spidermonkey(project: &Project, script: &Path, component: &Path) -> Result<(), Failure> {
     let mut build = Command::new(program(project, "jco", INSTALL_SPIDERMONKEY)?);
-    build.arg("componentize").arg(script).args(["--world-name", WORLD, "--wit"]);
+    let world = world(answers_for_subjects(project));
+    build.arg("componentize").arg(script).args(["--world-name", world, "--wit"]);
     build.arg(contract(project)).args(["--disable", "all", "--out"]).arg(component);
     tool::run(&mut build, "jco componentize")
+}
+
+fn answers_for_subjects(project: &Project) -> bool {
+    project.folder.join(SUBJECT_DATA).is_file()
 }
 
 fn contract(project: &Project) -> PathBuf {
@@ -116,16 +133,30 @@ mod tests {
     use super::*;
     use crate::build::Language;
 
-    #[test]
-    fn a_missing_tool_is_said_with_the_command_that_installs_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let project = Project {
-            folder: folder.path().to_owned(),
+    fn project(folder: &Path) -> Project {
+        Project {
+            folder: folder.to_owned(),
             name: "notes".to_owned(),
             language: Language::TypeScript,
             engine: Engine::SpiderMonkey,
-            output: folder.path().join("build/notes.wasm"),
-        };
+            output: folder.join("build/notes.wasm"),
+        }
+    }
+
+    #[test]
+    fn a_plugin_answers_for_subjects_when_it_has_the_module() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = project(folder.path());
+        assert!(!answers_for_subjects(&project));
+        std::fs::create_dir(folder.path().join("src")).unwrap();
+        std::fs::write(folder.path().join(SUBJECT_DATA), "").unwrap();
+        assert!(answers_for_subjects(&project));
+    }
+
+    #[test]
+    fn a_missing_tool_is_said_with_the_command_that_installs_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = project(folder.path());
         let (script, component) = (Path::new("plugin.js"), Path::new("component.wasm"));
         let place = folder.path().display();
         let said = spidermonkey(&project, script, component).unwrap_err();

@@ -85,5 +85,7 @@ fn settings(options: &Dev, vanishing: PathBuf) -> Result<Settings, Failure> {
         plugins: Some(data.join("plugins")),
         data: Some(data),
     };
-    Settings::load(&common, options.listen.as_deref())
+    let mut settings = Settings::load(&common, options.listen.as_deref())?;
+    settings.engine.quick_code = true;
+    Ok(settings)
 }

@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::wire::Wire;
-use super::{Greeting, HELLO, READY, SERVING, STEP_TIME_MAX, path};
+use super::{Greeting, HELLO, READY, SERVING, STEP_TIME_MAX, SURVEY, path};
 use crate::failure::Failure;
 
 /// How often it is said that the predecessor is still waited for.
@@ -48,6 +48,19 @@ pub async fn claim(data: &Path) -> Result<Option<Predecessor>, Failure> {
             Err(cannot(&path, &io::Error::other(reason)))
         }
     }
+}
+
+/// The components that the host serves which runs on a data directory, by digest; none when no host runs there,
+/// or one that does not tell.
+pub async fn served(data: &Path) -> Vec<String> {
+    let asking = async {
+        let mut wire = Wire::new(UnixStream::connect(path(data)).await?);
+        wire.tell(SURVEY).await?;
+        let told = wire.hear().await?.unwrap_or_default();
+        let greeting: Greeting = serde_json::from_str(&told)?;
+        Ok::<_, io::Error>(greeting.components)
+    };
+    timeout(STEP_TIME_MAX, asking).await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 fn cannot(path: &Path, reason: &io::Error) -> Failure {

@@ -4,7 +4,8 @@
 //!
 //! | step | successor | predecessor | who accepts | who has the databases |
 //! |---|---|---|---|---|
-//! | 1 | checks settings, starts an engine, compiles the plugins; says [`HELLO`] | | predecessor | predecessor |
+//! | 0 | says [`SURVEY`] | says what it serves with a [`Greeting`]; the conversation ends | predecessor | predecessor |
+//! | 1 | checks settings, starts an engine, compiles the plugins and what is served; says [`HELLO`] | | predecessor | predecessor |
 //! | 2 | | checks who asks; hands over a copy of the listening socket with a [`Greeting`] | predecessor | predecessor |
 //! | 3 | checks the socket; says [`READY`] | accepts no more; answers what was asked on its connections | nobody | predecessor |
 //! | 4 | | closes its databases, unlocks the directory; says [`RELEASED`] | nobody | nobody |
@@ -32,11 +33,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use claim::{Predecessor, claim};
+pub use claim::{Predecessor, claim, served};
 pub use offer::{Offer, Successor};
 
 /// What a successor begins with: the protocol and its version.
 const HELLO: &str = "caplet takeover 1";
+
+/// What somebody begins with who only wants to know what is served.
+const SURVEY: &str = "caplet takeover 1 survey";
 
 /// The successor can be a host, as far as it can know without the databases.
 const READY: &str = "ready";
@@ -59,6 +63,10 @@ pub struct Greeting {
     pub is_shared: bool,
     /// The plugins it serves, by name: the successor has to serve them, too.
     pub plugins: Vec<String>,
+    /// The components it serves, by the SHA-256 of each in hexadecimal digits: they are kept in the data
+    /// directory, and a new program may have to compile them. Hosts of before do not say it.
+    #[serde(default)]
+    pub components: Vec<String>,
 }
 
 /// Where the predecessor listens for its successor.

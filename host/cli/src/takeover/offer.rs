@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use super::wire::Wire;
-use super::{Greeting, HELLO, READY, RELEASED, SERVING, STEP_TIME_MAX, path};
+use super::{Greeting, HELLO, READY, RELEASED, SERVING, STEP_TIME_MAX, SURVEY, path};
 
 /// A place where a successor can ask, until it is dropped.
 pub struct Offer {
@@ -49,7 +49,8 @@ impl Offer {
             };
             let talking = Successor::greet(stream, listener, greeting());
             match timeout(STEP_TIME_MAX, talking).await {
-                Ok(Ok(successor)) => return successor,
+                Ok(Ok(Some(successor))) => return successor,
+                Ok(Ok(None)) => tracing::info!("a new host has asked what is served"),
                 Ok(Err(reason)) => tracing::warn!(%reason, "a new host did not take over"),
                 Err(_) => tracing::warn!("a new host that asked to take over said nothing more"),
             }
@@ -68,16 +69,21 @@ impl Drop for Offer {
 pub struct Successor(Wire);
 
 impl Successor {
+    /// None is who only asks what is served.
     async fn greet(
         stream: UnixStream,
         listener: &Listener,
         greeting: Greeting,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Option<Self>> {
         let mut wire = Wire::new(stream);
         if !wire.is_of_this_user()? {
             return Err(io::Error::other("another user of this machine asked"));
         }
         let hello = wire.hear().await?.unwrap_or_default();
+        if hello == SURVEY {
+            wire.tell(&serde_json::to_string(&greeting)?).await?;
+            return Ok(None);
+        }
         if hello != HELLO {
             let refusal = format!("found `{hello}`, expected `{HELLO}`");
             // The first byte is where a socket would be.
@@ -87,7 +93,7 @@ impl Successor {
         wire.send_socket(listener.socket()).await?;
         wire.tell(&serde_json::to_string(&greeting)?).await?;
         match wire.hear().await?.as_deref() {
-            Some(READY) => Ok(Self(wire)),
+            Some(READY) => Ok(Some(Self(wire))),
             _ => Err(io::Error::other("it ended before it was ready")),
         }
     }
@@ -115,10 +121,11 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::takeover::claim;
+    use crate::takeover::{claim, served};
 
     fn greeting() -> Greeting {
-        Greeting { grace_ms: 1_000, is_shared: false, plugins: vec!["echo".to_owned()] }
+        let (plugins, components) = (vec!["echo".to_owned()], vec!["ab".repeat(32)]);
+        Greeting { grace_ms: 1_000, is_shared: false, plugins, components }
     }
 
     async fn listener() -> Listener {
@@ -136,6 +143,7 @@ mod tests {
         let claiming = tokio::spawn({
             let data = data.path().to_owned();
             async move {
+                assert_eq!(served(&data).await, ["ab".repeat(32)]);
                 let mut predecessor = claim(&data).await.unwrap().expect("a host runs");
                 assert_eq!(predecessor.address(), address);
                 assert_eq!(predecessor.greeting().plugins, ["echo"]);
@@ -172,6 +180,7 @@ mod tests {
     async fn without_a_host_there_is_nothing_to_take_over() {
         let data = tempfile::tempdir().unwrap();
         assert!(claim(data.path()).await.unwrap().is_none());
+        assert!(served(data.path()).await.is_empty());
         let offer = Offer::open(data.path()).unwrap();
         // What a host that was killed leaves behind.
         fs::hard_link(path(data.path()), data.path().join("left")).unwrap();

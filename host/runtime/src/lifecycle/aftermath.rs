@@ -1,283 +1,174 @@
-//! What follows a swap: the old generation is drained, the new one is watched against it, and when it
-//! has proved itself the data are given their new shape. A new generation that does worse is rolled
-//! back, once.
-//!
-//! The aftermath of a change ends before the next change of the plugin goes on: it is either concluded
-//! (nothing is watched any longer) or abandoned (the data keep their old shape).
+//! What goes on after a change, for whoever has the turn: they may have it come to its end, or hold it. What
+//! is held leaves everything as it is, and goes on afterwards unless something else follows. What it does is
+//! in `follow`.
 
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::change::{Change, ChangeKind};
+use super::follow::Follow;
 use super::judge::Judge;
 use super::operation::Operation;
+use super::replaced::Replaced;
 use super::schema::Schema;
 use super::scores::Score;
+use super::watched::Watched;
 use crate::generation::Generation;
-use crate::load::{LoadError, Step};
-use crate::runtime::{Inner, Runtime};
-
-/// Between two looks at a generation.
-const PERIOD: Duration = Duration::from_millis(50);
-
-/// Who rolls back.
-const WATCH: &str = "watch";
+use crate::runtime::Runtime;
 
 /// What goes on after a change.
 pub(super) struct Aftermath {
     orders: watch::Sender<Order>,
-    task: JoinHandle<()>,
+    phase: watch::Receiver<Phase>,
 }
 
+/// What an aftermath is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
     /// Watch as long as was set.
     Watch,
     /// Come to the end.
     Conclude,
+    /// Leave everything as it is, and wait.
+    Hold,
     /// Leave everything as it is.
     Abandon,
 }
 
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It does what it does.
+    Going,
+    /// It is held.
+    Resting,
+    /// It has asked for a rollback, and touches nothing any more.
+    Undoing,
+    /// It has ended.
+    Ended,
+}
+
+/// What an aftermath begins with.
+pub(super) struct Follows {
+    /// The generation that ended.
+    pub(super) old: Option<Arc<Generation>>,
+    /// What the new one is held against, if it is.
+    pub(super) watched: Option<Watched>,
+    /// The data.
+    pub(super) schema: Option<Schema>,
+}
+
+/// The change that something follows, and the generations that are not gone yet.
+type By<'a> = (&'a Arc<Operation>, Arc<Replaced>);
+
 impl Aftermath {
-    /// What follows when `new` has taken the place of `old`. It is held against what is known of `before`,
-    /// and against nothing without it.
+    /// What follows when `new` serves.
     pub(super) fn of_swap(
         runtime: &Runtime,
-        operation: &Arc<Operation>,
-        (old, new): (Option<Arc<Generation>>, Arc<Generation>),
-        (before, schema): (Option<Score>, Option<Schema>),
+        by: By<'_>,
+        new: Arc<Generation>,
+        follows: Follows,
     ) -> Self {
-        let follow = |orders| Follow {
-            inner: Arc::downgrade(&runtime.inner),
-            operation: operation.clone(),
-            orders,
-            options: runtime.inner.lifecycle.options.clone(),
+        let Follows { old, watched, schema } = follows;
+        let old = old.as_ref().map(Arc::downgrade);
+        Self::start(runtime, by, |follow| Follow {
             old,
             judge: Judge::from(new.scores.read()),
             new: Some(new),
             schema,
-            before,
-        };
-        Self::start(follow)
+            watched,
+            ..follow
+        })
     }
 
     /// What follows when `old` takes no more requests.
-    pub(super) fn of_end(
+    pub(super) fn of_end(runtime: &Runtime, by: By<'_>, old: &Arc<Generation>) -> Self {
+        let old = Some(Arc::downgrade(old));
+        Self::start(runtime, by, |follow| Follow { old, ..follow })
+    }
+
+    fn start(
         runtime: &Runtime,
-        operation: &Arc<Operation>,
-        old: Arc<Generation>,
+        (operation, replaced): By<'_>,
+        of: impl FnOnce(Follow) -> Follow,
     ) -> Self {
-        let follow = |orders| Follow {
+        let (orders, taken) = watch::channel(Order::Watch);
+        let (telling, phase) = watch::channel(Phase::Going);
+        let follow = of(Follow {
             inner: Arc::downgrade(&runtime.inner),
             operation: operation.clone(),
-            orders,
+            orders: taken,
+            phase: telling,
+            began: Instant::now(),
             options: runtime.inner.lifecycle.options.clone(),
-            old: Some(old),
+            old: None,
+            replaced,
             judge: Judge::from(Score::default()),
             new: None,
             schema: None,
-            before: None,
-        };
-        Self::start(follow)
+            watched: None,
+        });
+        tokio::spawn(follow.run());
+        Self { orders, phase }
     }
 
-    fn start(follow: impl FnOnce(watch::Receiver<Order>) -> Follow) -> Self {
-        let (orders, taken) = watch::channel(Order::Watch);
-        let follow = follow(taken);
-        Self { orders, task: tokio::spawn(follow.run()) }
+    /// Has it watch no longer; returns when the data have their new shape, or cannot have it yet, and no
+    /// rollback is wanted.
+    pub(super) async fn conclude(&self) {
+        self.orders.send_replace(Order::Conclude);
+        self.until(|phase| phase == Phase::Ended).await;
     }
 
-    /// Watches no longer; returns when the data have their new shape, or cannot have it yet.
-    pub(super) async fn conclude(self) {
-        self.end(Order::Conclude).await;
+    /// Has it leave everything as it is; what has begun with the data is brought to its end.
+    pub(super) async fn hold(&self) {
+        self.orders.send_replace(Order::Hold);
+        self.until(|phase| phase != Phase::Going).await;
     }
 
-    /// Leaves everything as it is; what has begun with the data is brought to its end.
-    pub(super) async fn abandon(self) {
-        self.end(Order::Abandon).await;
+    pub(super) fn is_held(&self) -> bool {
+        *self.orders.borrow() == Order::Hold
     }
 
-    async fn end(self, order: Order) {
-        self.orders.send_replace(order);
-        if let Err(panicked) = self.task.await {
-            tracing::error!(%panicked, "what follows a change has failed");
-        }
+    /// Has it go on, if it was held.
+    pub(super) fn release(&self) {
+        self.orders.send_if_modified(|order| {
+            let is_held = *order == Order::Hold;
+            *order = if is_held { Order::Watch } else { *order };
+            is_held
+        });
+    }
+
+    /// Has it end where it is.
+    pub(super) fn abandon(&self) {
+        self.orders.send_replace(Order::Abandon);
+    }
+
+    async fn until(&self, is_so: impl Fn(Phase) -> bool) {
+        // One whose sender is gone has ended, however.
+        let _ = self.phase.clone().wait_for(|phase| is_so(*phase)).await;
     }
 }
 
-/// One aftermath on its way.
-struct Follow {
-    inner: Weak<Inner>,
-    operation: Arc<Operation>,
-    orders: watch::Receiver<Order>,
-    options: super::UpgradeOptions,
-    old: Option<Arc<Generation>>,
-    new: Option<Arc<Generation>>,
-    schema: Option<Schema>,
-    /// What the old one had done when it was replaced.
-    before: Option<Score>,
-    judge: Judge,
-}
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
 
-/// Why an aftermath does not come to its good end.
-enum End {
-    /// The change is being undone.
-    Abandoned,
-    /// The new generation does worse than the old one.
-    Worse(String),
-    /// The data could not be given their new shape.
-    Failed(LoadError),
-}
+    /// What an aftermath was told.
+    pub(crate) struct Orders(watch::Receiver<Order>);
 
-impl Follow {
-    async fn run(mut self) {
-        let trouble = match self.prove().await {
-            Ok(()) => None,
-            Err(End::Abandoned) => None,
-            Err(End::Worse(reason)) => Some(self.roll_back(reason)),
-            Err(End::Failed(error)) => Some(error.to_string()),
-        };
-        if let Some(trouble) = &trouble {
-            let plugin = self.operation.progress().plugin.unwrap_or_default();
-            tracing::error!(plugin, operation = self.operation.id(), "{trouble}");
-        }
-        self.operation.has_settled(trouble);
-    }
-
-    /// Drains the old generation, fills in the data, watches the new one, and gives up the old shape of
-    /// the data.
-    async fn prove(&mut self) -> Result<(), End> {
-        let began = Instant::now();
-        let is_gone = self.drain(began).await?;
-        let Some(schema) = self.schema.clone() else {
-            return self.watch(began).await;
-        };
-        if !is_gone {
-            self.watch(began).await?;
-            return Err(End::Failed(Step::Drain.failed(
-                self.operation.progress().plugin.as_deref(),
-                vec!["its data keep their old shape until the next change or start".to_owned()],
-            )));
-        }
-        let operation = self.operation.clone();
-        {
-            let filling = schema.backfill(&operation);
-            tokio::select! {
-                filled = filling => filled.map_err(End::Failed)?,
-                end = self.guard() => return Err(end),
-            }
-        }
-        self.watch(began).await?;
-        if schema.contract(&operation).await.map_err(End::Failed)? {
-            self.note_contract().await;
-        }
-        Ok(())
-    }
-
-    /// Waits until nobody uses the old generation any more. Returns whether it is gone.
-    async fn drain(&mut self, began: Instant) -> Result<bool, End> {
-        let Some(old) = self.old.take() else { return Ok(true) };
-        self.operation.at(Step::Drain);
-        while Arc::strong_count(&old) > 1 {
-            self.look()?;
-            if began.elapsed() >= self.options.drain_time_max() {
-                old.admission.close();
-                tracing::warn!(
-                    plugin = old.name(),
-                    version = old.version(),
-                    "invocations of the old generation outlast the time they are given"
-                );
-                return Ok(false);
-            }
-            self.rest().await;
-        }
-        Ok(true)
-    }
-
-    /// Watches the new generation until it has proved itself, or there is no time for that.
-    async fn watch(&mut self, began: Instant) -> Result<(), End> {
-        let is_pending = self.schema.as_ref().is_some_and(Schema::is_pending);
-        if self.before.is_none() && !is_pending {
-            return Ok(());
-        }
-        self.operation.at(Step::Watch);
-        while began.elapsed() < self.options.watch_time() && self.order() == Order::Watch {
-            self.look()?;
-            self.rest().await;
-        }
-        self.look()
-    }
-
-    /// Returns when the new generation does worse, or everything is to be left as it is.
-    async fn guard(&mut self) -> End {
-        loop {
-            if let Err(end) = self.look() {
-                return end;
-            }
-            self.rest().await;
+    impl Orders {
+        pub(crate) fn is_held(&self) -> bool {
+            *self.0.borrow() == Order::Hold
         }
     }
 
-    fn look(&mut self) -> Result<(), End> {
-        if self.order() == Order::Abandon {
-            return Err(End::Abandoned);
+    impl Aftermath {
+        /// One that touches nothing, and does not end.
+        pub(crate) fn at_rest() -> (Self, Orders) {
+            let (orders, taken) = watch::channel(Order::Watch);
+            let (_, phase) = watch::channel(Phase::Resting);
+            (Self { orders, phase }, Orders(taken))
         }
-        self.verdict().map_or(Ok(()), |reason| Err(End::Worse(reason)))
-    }
-
-    fn order(&self) -> Order {
-        *self.orders.borrow()
-    }
-
-    async fn rest(&mut self) {
-        // An order may have come before; whoever gives them is gone only with the host.
-        if self.order() == Order::Watch {
-            let _ = tokio::time::timeout(PERIOD, self.orders.changed()).await;
-        } else {
-            tokio::time::sleep(PERIOD).await;
-        }
-    }
-
-    async fn note_contract(&self) {
-        let (Some(inner), Some(new)) = (self.inner.upgrade(), &self.new) else { return };
-        let noted = inner.lifecycle.ledger.contracted(new.name(), new.number()).await;
-        if let Err(error) = noted {
-            // The plugin's own database knows it, and that is what a rollback is held against.
-            tracing::warn!(plugin = new.name(), %error, "a contract step is not in the history");
-        }
-    }
-
-    /// Why the new generation does worse than the old one, if it does.
-    fn verdict(&mut self) -> Option<String> {
-        let (new, before) = (self.new.as_ref()?, self.before.as_ref()?);
-        if new.is_failing() {
-            return Some("its last invocations all failed by its own fault".to_owned());
-        }
-        let score = new.scores.read();
-        // In quarantine it is not called, so that no further invocation would tell more.
-        if let Some(quarantined) = new.quarantined()
-            && self.judge.watched(&score).bad_share() > before.bad_share()
-        {
-            return Some(format!("it is in quarantine: {}", quarantined.reason));
-        }
-        self.judge.look(&score, before)
-    }
-
-    /// Brings the generation before back.
-    fn roll_back(&mut self, reason: String) -> String {
-        let (Some(inner), Some(new)) = (self.inner.upgrade(), self.new.take()) else {
-            return reason;
-        };
-        let plugin = new.name().to_owned();
-        tracing::error!(plugin, version = new.version(), "rolling back: {reason}");
-        let kind = ChangeKind::Rollback { plugin, to: None };
-        let by = format!("{WATCH}: {reason}");
-        // The rollback abandons this aftermath and waits for its end, so it is not waited for here.
-        Runtime { inner }.begin(Change::approved(kind, &by));
-        format!("rolled back: {reason}")
     }
 }

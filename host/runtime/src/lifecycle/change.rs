@@ -8,7 +8,7 @@ use crate::audit::Decision;
 use crate::lifecycle::difference::Difference;
 use crate::lifecycle::history::{GenerationRecord, PluginRecord};
 use crate::lifecycle::layer::{Edit, Part};
-use crate::lifecycle::operation::{Operation, Outcome};
+use crate::lifecycle::operation::{Claim, Operation, Outcome};
 use crate::lifecycle::rollout::RolloutOrder;
 use crate::lifecycle::stage::Stage;
 use crate::load::{LoadError, Step};
@@ -43,10 +43,13 @@ pub enum ChangeKind {
         /// The plugin's name, for a component that has none of its own: one of `wasi:http`.
         called: Option<String>,
     },
-    /// The component that waits is agreed to.
+    /// The generation that waits is agreed to: what it was told to change. One that changes more by now
+    /// waits again.
     Approve {
         /// The plugin.
         plugin: String,
+        /// Its number; the only one that waits, when not given.
+        expected: Option<u32>,
     },
     /// An earlier generation is to serve again.
     Rollback {
@@ -135,13 +138,19 @@ const APPLICATION: &str = "application";
 impl Runtime {
     /// Begins a change, which goes on by itself. Must be called within a tokio runtime.
     pub fn begin(&self, change: Change) -> Arc<Operation> {
-        let operation =
-            self.inner.lifecycle.operations.begin(change.kind.name(), change.by.clone());
+        let claim = Claim::of(&change);
+        self.begin_as(change, claim)
+    }
+
+    pub(super) fn begin_as(&self, change: Change, claim: Claim) -> Arc<Operation> {
+        let (what, audit) = ((change.kind.name(), change.by.clone()), self.inner.audit.clone());
+        let operation = self.inner.lifecycle.operations.begin_as(what, claim, Some(audit));
         let (runtime, going_on) = (self.clone(), operation.clone());
         let is_load = change.kind.is_load();
         tokio::spawn(async move {
             let (changing, operation) = (runtime.clone(), going_on.clone());
-            let work = tokio::spawn(async move { changing.carry_out(&operation, change).await });
+            let work =
+                tokio::spawn(async move { changing.carry_out_anew(&operation, &change).await });
             let outcome = work.await.unwrap_or_else(|panicked| {
                 let reason = format!("the host failed: {panicked}");
                 Err(Step::Compare.failed(None, vec![reason]))
@@ -155,8 +164,26 @@ impl Runtime {
             if going_on.progress().outcome.is_none() {
                 going_on.has(outcome, false);
             }
+            going_on.is_written();
         });
         operation
+    }
+
+    /// Carries a change out, and once more from its beginning when a rollback came before it.
+    async fn carry_out_anew(
+        &self,
+        operation: &Arc<Operation>,
+        change: &Change,
+    ) -> Result<Outcome, LoadError> {
+        loop {
+            let outcome = self.carry_out(operation, change).await;
+            if !operation.was_overtaken() {
+                return outcome;
+            }
+            let plugin = operation.progress().plugin.unwrap_or_default();
+            tracing::info!(plugin, operation = operation.id(), "a rollback came before the change");
+            self.inner.lifecycle.until_free(&plugin).await;
+        }
     }
 
     /// Loads a component: installs its plugin, or replaces the generation that serves now. Requests
@@ -243,6 +270,19 @@ impl Runtime {
     pub async fn history(&self, plugin: &str) -> caplet_store::Result<Vec<GenerationRecord>> {
         self.inner.lifecycle.ledger.generations(plugin).await
     }
+
+    /// What a generation said of itself, as [`crate::description_document`]; none for one that is not known
+    /// any more, or was written down by a host of before.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn description_of(
+        &self,
+        plugin: &str,
+        number: u32,
+    ) -> caplet_store::Result<Option<serde_json::Value>> {
+        self.inner.lifecycle.ledger.description(plugin, number).await
+    }
 }
 
 /// What came of an operation, for the log of decisions.
@@ -258,8 +298,8 @@ pub(super) fn decision(operation: &Operation, outcome: &Result<Outcome, LoadErro
             ("staged", json!({ "generation": number, "stage": stage }))
         }
         Ok(Outcome::TakenBack(number)) => ("taken-back", json!({ "generation": number })),
-        Ok(Outcome::Waiting(differences)) => {
-            ("waiting", json!({ "reason": reason_to_wait(differences) }))
+        Ok(Outcome::Waiting(number, differences)) => {
+            ("waiting", json!({ "generation": number, "reason": reason_to_wait(differences) }))
         }
         Err(error) => ("refused", json!({ "step": error.step.name(), "reasons": error.reasons })),
     };
@@ -268,7 +308,9 @@ pub(super) fn decision(operation: &Operation, outcome: &Result<Outcome, LoadErro
         "operation": operation.id(), "outcome": came_to, "more": more, "changes": changes,
     });
     let actor = operation.by().to_owned();
-    Decision { actor, plugin, action: operation.change(), detail, request: String::new() }
+    // By its id it is found again by whoever asks why.
+    let request = outcome.as_ref().map_or_else(|_| operation.id().to_owned(), |_| String::new());
+    Decision { actor, plugin, action: operation.change(), detail, request }
 }
 
 /// What waits for approval, in one line.

@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::bring::Going;
 use super::change::{Change, ChangeKind};
+use super::comparison::Candidate;
 use super::history::{GenerationRecord, Kind, Presence};
 use super::layer::{Edit, Layer, Part, Set};
 use super::not_recorded;
 use super::operation::{Operation, Outcome};
-use super::pipeline::Candidate;
 use crate::load::{self, LoadError, Step};
 use crate::options::PluginOptions;
 use crate::runtime::{Inner, Runtime};
@@ -146,8 +147,9 @@ impl Runtime {
         let set = self.edited(plugin, part, edit).await?;
         let prepared = self.prepare_for(operation, (&component, Some(plugin)), Some(set)).await?;
         let kind = Kind::Configuration;
-        let candidate = Candidate { prepared, kind, file: None, why: String::new() };
-        self.bring(operation, (change, &turn), (candidate, &component)).await
+        let (component, why) = (&component[..], String::new());
+        let candidate = Candidate { prepared, component, kind, file: None, why, waited: None };
+        self.bring(Going { operation, change, turn: &turn }, candidate).await
     }
 
     /// The options that a change comes to.
@@ -236,7 +238,7 @@ impl Inner {
         })
     }
 
-    async fn generation_record(
+    pub(super) async fn generation_record(
         &self,
         plugin: &str,
         number: u32,

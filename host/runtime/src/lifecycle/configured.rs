@@ -6,15 +6,13 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::configure::leaves;
-use super::difference::{Difference, Effect};
-use crate::generation::Generation;
-use crate::load::Prepared;
+use super::difference::{Difference, Effect, Side};
 
 /// Characters of a value that are told.
 const VALUE_CHARACTERS_MAX: usize = 100;
 
 /// What changes when `new` takes the place of `old`.
-pub(super) fn between(old: &Generation, new: &Prepared) -> Vec<Difference> {
+pub(super) fn between(old: Side<'_>, new: Side<'_>) -> Vec<Difference> {
     let mut texts = Vec::new();
     of_settings(old, new, &mut texts);
     of_limits(old, new, &mut texts);
@@ -30,8 +28,8 @@ pub(super) fn between(old: &Generation, new: &Prepared) -> Vec<Difference> {
     differences
 }
 
-fn of_settings(old: &Generation, new: &Prepared, texts: &mut Vec<String>) {
-    let (before, after) = (&old.context.settings, &new.settings);
+fn of_settings(old: Side<'_>, new: Side<'_>, texts: &mut Vec<String>) {
+    let (before, after) = (old.settings, new.settings);
     let (was, is) = (flat(&before.document()), flat(&after.document()));
     let is_secret = |pointer: &str| before.secrets.touch(pointer) || after.secrets.touch(pointer);
     for (pointer, value) in &is {
@@ -57,9 +55,9 @@ fn of_settings(old: &Generation, new: &Prepared, texts: &mut Vec<String>) {
     }
 }
 
-fn of_limits(old: &Generation, new: &Prepared, texts: &mut Vec<String>) {
+fn of_limits(old: Side<'_>, new: Side<'_>, texts: &mut Vec<String>) {
     let flat_limits = |limits| flat(&serde_json::to_value(limits).unwrap_or_default());
-    let (was, is) = (flat_limits(old.limits()), flat_limits(&new.limits));
+    let (was, is) = (flat_limits(old.limits), flat_limits(new.limits));
     for (pointer, value) in is.iter().filter(|(pointer, value)| was.get(*pointer) != Some(*value)) {
         let before = was.get(pointer).map(shown).unwrap_or_default();
         let name = pointer.trim_start_matches('/');

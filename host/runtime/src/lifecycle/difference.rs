@@ -7,8 +7,13 @@ use std::collections::BTreeMap;
 use caplet_abi::{Access, Description, Route};
 use serde::Serialize;
 
+use crate::digest::Digest;
 use crate::generation::Generation;
+use crate::inspect::Inspection;
+use crate::limits::Limits;
 use crate::load::Prepared;
+use crate::options::PluginOptions;
+use crate::settings::Settings;
 
 /// One difference between the generation that serves and the one that is to serve.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,18 +42,78 @@ impl Difference {
     pub fn needs_approval(&self) -> bool {
         self.effect != Effect::Adds
     }
+
+    /// Whether it is among what was told before, one after the other between semicolons. Numbers of rows
+    /// change while a version waits, and are no other difference.
+    pub(crate) fn is_in(&self, told: &str) -> bool {
+        let bounded = |text: &str| format!("; {}; ", without_counts(text));
+        bounded(told).contains(&bounded(&self.text))
+    }
+}
+
+/// A text without the numbers in "5 rows before, 0 after".
+fn without_counts(text: &str) -> String {
+    let words: Vec<&str> = text.split(' ').collect();
+    let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let is_count = |place: usize| {
+        let next = words.get(place + 1).is_some_and(|next| next.starts_with("rows"));
+        let after = words.get(place + 1).is_some_and(|next| next.starts_with("after"));
+        is_number(words[place]) && (next || after)
+    };
+    let kept = (0..words.len()).filter(|place| !is_count(*place)).map(|place| words[place]);
+    kept.collect::<Vec<_>>().join(" ")
+}
+
+/// A version as others see it, whether it serves or not.
+#[derive(Clone, Copy)]
+pub(crate) struct Side<'a> {
+    pub(crate) digest: Digest,
+    pub(crate) description: &'a Description,
+    pub(crate) inspection: &'a Inspection,
+    pub(crate) answers_for_subjects: bool,
+    pub(crate) options: &'a PluginOptions,
+    pub(crate) settings: &'a Settings,
+    pub(crate) limits: &'a Limits,
+}
+
+impl<'a> From<&'a Generation> for Side<'a> {
+    fn from(generation: &'a Generation) -> Self {
+        Self {
+            digest: generation.digest(),
+            description: generation.description(),
+            inspection: generation.inspection(),
+            answers_for_subjects: generation.answers_for_subjects(),
+            options: &generation.options,
+            settings: &generation.context.settings,
+            limits: generation.limits(),
+        }
+    }
+}
+
+impl<'a> From<&'a Prepared> for Side<'a> {
+    fn from(prepared: &'a Prepared) -> Self {
+        Self {
+            digest: prepared.digest(),
+            description: prepared.description(),
+            inspection: prepared.inspection(),
+            answers_for_subjects: prepared.holdings().is_some(),
+            options: &prepared.options,
+            settings: &prepared.settings,
+            limits: prepared.limits(),
+        }
+    }
 }
 
 /// What changes when `new` takes the place of `old`.
-pub(crate) fn between(old: &Generation, new: &Prepared) -> Vec<Difference> {
+pub(crate) fn between(old: Side<'_>, new: Side<'_>) -> Vec<Difference> {
     let mut found = Differences::default();
-    if old.digest() != new.digest() {
-        found.of_versions(old.version(), &new.description().version);
+    if old.digest != new.digest {
+        found.of_versions(&old.description.version, &new.description.version);
     }
-    found.of_rights(old, new);
-    found.of_routes(old.description(), new.description());
-    found.of_permissions(old.description(), new.description());
-    if old.answers_for_subjects() && new.holdings().is_none() {
+    found.of_rights(old.inspection, new);
+    found.of_routes(old.description, new.description);
+    found.of_permissions(old.description, new.description);
+    if old.answers_for_subjects && !new.answers_for_subjects {
         found.breaks("it no longer answers for the personal data it keeps".to_owned());
     }
     found.0
@@ -90,16 +155,16 @@ impl Differences {
     }
 
     /// A right that the operator listed for the plugin was agreed to by that.
-    fn of_rights(&mut self, old: &Generation, new: &Prepared) {
+    fn of_rights(&mut self, old: &Inspection, new: Side<'_>) {
         let is_listed = new.options.grants.is_some();
         for right in &new.inspection.rights {
-            if old.inspection.asks_for(right.name) {
+            if old.asks_for(right.name) {
                 continue;
             }
             let text = format!("it asks for `{}`: {}", right.name, right.meaning);
             if is_listed { self.adds(text) } else { self.grows(text) }
         }
-        for right in &old.inspection.rights {
+        for right in &old.rights {
             if !new.inspection.asks_for(right.name) {
                 self.adds(format!("it no longer asks for `{}`", right.name));
             }
@@ -253,6 +318,24 @@ mod tests {
                 (Effect::Adds, "the permission `notes.read`"),
             ]
         );
+    }
+
+    #[test]
+    fn what_was_told_is_known_again_by_all_but_its_counts() {
+        let told = "it is granted `sql`; migration 2 (drop b): table notes: 2 rows before, 0 after; \
+                    without b; it may send requests to https://a.example.net";
+        let difference = |text: &str| Difference { effect: Effect::Breaks, text: text.to_owned() };
+        for (text, is_known) in [
+            ("it is granted `sql`", true),
+            ("it is granted `log`", false),
+            ("migration 2 (drop b): table notes: 900 rows before, 7 after; without b", true),
+            ("migration 3 (drop b): table notes: 2 rows before, 0 after; without b", false),
+            ("migration 2 (drop b): table topics: 2 rows before, 0 after; without b", false),
+            ("it may send requests to https://a.example.net", true),
+            ("it may send requests to https://a.example", false),
+        ] {
+            assert_eq!(difference(text).is_in(told), is_known, "{text}");
+        }
     }
 
     #[test]

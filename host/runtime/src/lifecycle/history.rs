@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::described::Described;
 use super::layer::Set;
 use super::stage::Stage;
 
@@ -74,8 +75,10 @@ pub struct GenerationRecord {
     pub served_ms: Option<u64>,
     /// When it ended.
     pub ended_ms: Option<u64>,
-    /// When the old shape of the data was given up for it: none before can serve after that.
+    /// When it gave up the old shape of the data: none that needs it can serve after that.
     pub contracted_ms: Option<u64>,
+    /// The highest number of its migrations, 0 when it has none; none where it was not kept.
+    pub schema_version: Option<u32>,
     /// Which requests it gets, or got last, while it is rolled out beside the one that serves.
     pub stage: Option<Stage>,
 }
@@ -144,6 +147,7 @@ pub(crate) struct NewGeneration {
     pub(crate) digest: String,
     pub(crate) version: String,
     pub(crate) kind: Kind,
+    pub(crate) described: Described,
     pub(crate) rights: Vec<String>,
     pub(crate) set: Set,
     pub(crate) changes: Vec<String>,

@@ -1,6 +1,7 @@
 //! Whether a new generation does worse than the one that it is held against: by what fails, over all its
-//! time, and by how long its invocations take, over several windows in a row. A stall of the machine is
-//! over in the next window, a slow generation is slow in each.
+//! time, and by what fails and how long invocations take in several windows in a row. A stall of the machine
+//! is over in the next window, a slow generation is slow in each; and one that begins to fail after days
+//! fails in each from then on, however well it did before.
 
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ pub(super) const TIMED_MIN: u64 = 100;
 /// How long a window is at least.
 const WINDOW_MIN: Duration = Duration::from_secs(1);
 
-/// So many windows in a row must be too slow.
-const SLOW_WINDOWS: u32 = 3;
+/// So many windows in a row must be too slow, or fail too often.
+const WORSE_WINDOWS: u32 = 3;
 
 /// The time of 99 of 100 may be four times the old one's, and this much more.
 const P99_TIMES_MAX: u32 = 4;
@@ -34,15 +35,17 @@ const COUNTED_TIMES_MIN: u32 = 5;
 pub(super) struct Judge {
     /// What it had done when it began to be watched.
     start: Score,
-    /// What it had done when the present window began.
-    window: Score,
+    /// What it had done when the present window began, and the one that it is held against.
+    window: (Score, Score),
     n_slow_windows: u32,
+    n_failing_windows: u32,
 }
 
 impl Judge {
     /// Judges what a generation does from now on, which has done `start`.
     pub(super) fn from(start: Score) -> Self {
-        Self { start, window: start, n_slow_windows: 0 }
+        let window = (start, Score::default());
+        Self { start, window, n_slow_windows: 0, n_failing_windows: 0 }
     }
 
     /// What the generation did since it began to be watched, when it has done `now`.
@@ -52,30 +55,45 @@ impl Judge {
 
     /// Why the generation, which has done `now`, does worse than `before`, if it does.
     pub(super) fn look(&mut self, now: &Score, before: &Score) -> Option<String> {
-        fails_more(&self.watched(now), before).or_else(|| self.look_at_times(now, before))
+        fails_more(&self.watched(now), before.bad_share())
+            .or_else(|| self.look_at_window(now, before))
     }
 
-    fn look_at_times(&mut self, now: &Score, before: &Score) -> Option<String> {
-        let window = now.since(&self.window);
-        if window.counted < WINDOW_MIN || window.n() < TIMED_MIN || before.n() < TIMED_MIN {
+    fn look_at_window(&mut self, now: &Score, before: &Score) -> Option<String> {
+        let (window, beside) = (now.since(&self.window.0), before.since(&self.window.1));
+        if window.counted < WINDOW_MIN || window.n() < TIMED_MIN {
             return None;
         }
-        self.window = *now;
+        self.window = (*now, *before);
+        self.look_at_failures(&window, before.bad_share().max(beside.bad_share()))
+            .or_else(|| self.look_at_times(&window, before))
+    }
+
+    fn look_at_failures(&mut self, window: &Score, share_before: f64) -> Option<String> {
+        let worse = fails_more(window, share_before);
+        self.n_failing_windows = if worse.is_some() { self.n_failing_windows + 1 } else { 0 };
+        worse.filter(|_| self.n_failing_windows >= WORSE_WINDOWS)
+    }
+
+    fn look_at_times(&mut self, window: &Score, before: &Score) -> Option<String> {
+        if before.n() < TIMED_MIN {
+            return None;
+        }
         let (p99, p99_before) = (window.p99(), before.p99());
         let is_slow = before.counted >= p99 * COUNTED_TIMES_MIN
             && p99 > p99_before * P99_TIMES_MAX + P99_MORE;
         self.n_slow_windows = if is_slow { self.n_slow_windows + 1 } else { 0 };
-        (self.n_slow_windows >= SLOW_WINDOWS).then(|| {
+        (self.n_slow_windows >= WORSE_WINDOWS).then(|| {
             format!(
                 "99 % of its invocations took up to {p99:?}, {p99_before:?} before, \
-                 {SLOW_WINDOWS} times in a row"
+                 {WORSE_WINDOWS} times in a row"
             )
         })
     }
 }
 
-fn fails_more(new: &Score, before: &Score) -> Option<String> {
-    let (share, share_before) = (new.bad_share(), before.bad_share());
+fn fails_more(new: &Score, share_before: f64) -> Option<String> {
+    let share = new.bad_share();
     let is_worse = new.n_bad() >= BAD_MIN && share > share_before * 2.0 + BAD_SHARE_MORE;
     is_worse.then(|| {
         format!(
@@ -170,6 +188,27 @@ mod tests {
             let now = minute(n_good, n_bad, 1);
             let found = Judge::from(Score::default()).look(&now, &minute(before.0, before.1, 1));
             assert_eq!(found.is_some(), is_worse, "{n_good} and {n_bad} after {before:?}");
+        }
+    }
+
+    #[test]
+    fn what_fails_after_days_is_found_within_seconds() {
+        let (mut record, mut judge) = (Record::new(), Judge::from(Score::default()));
+        let before = minute(300, 0, 1);
+        assert_eq!(judge.look(&record.second(1_000_000, 0, 1), &before), None);
+        assert_eq!(judge.look(&record.second(100, 50, 1), &before), None);
+        assert_eq!(judge.look(&record.second(150, 0, 1), &before), None, "it was over at once");
+        let found = (1..=9).find(|_| judge.look(&record.second(100, 50, 1), &before).is_some());
+        assert_eq!(found, Some(3));
+    }
+
+    #[test]
+    fn what_fails_beside_it_as_well_is_not_its_fault() {
+        let (mut new, mut old) = (Record::new(), Record::new());
+        let mut judge = Judge::from(Score::default());
+        judge.look(&new.second(1_000_000, 0, 1), &old.second(1_000_000, 0, 1));
+        for _ in 0..9 {
+            assert_eq!(judge.look(&new.second(100, 50, 1), &old.second(100, 50, 1)), None);
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use caplet_store::{Error, Result, Value};
 
 use crate::clock::Clock;
+use crate::digest::Digest;
 use crate::host_database::{HostDatabase, Statement};
 use crate::lifecycle::history::{GenerationRecord, NewGeneration, PluginRecord, State};
 use crate::lifecycle::layer::{Layer, Set};
@@ -19,6 +20,9 @@ use crate::sealed::Keys;
 /// Generations of one plugin that are kept. Older ones that do not serve are forgotten.
 const KEPT_MAX: u32 = 50;
 
+/// Components of one plugin whose statements are kept: those that ran last.
+const STATEMENTS_KEPT_MAX: u32 = 4;
+
 const PLUGINS: &str = "SELECT name, generation, state, file, file_digest FROM plugins \
     WHERE name > $1 ORDER BY name";
 
@@ -27,12 +31,16 @@ const PLUGIN: &str =
 
 const GENERATIONS: &str = "SELECT number, digest, version, kind, rights AS \"rights:json\", \
     options AS \"options:json\", sealed, changes AS \"changes:json\", state, reason, created_by, \
-    created_ms, served_ms, ended_ms, contracted_ms, stage AS \"stage:json\" FROM generations \
-    WHERE plugin = $1 ORDER BY number DESC";
+    created_ms, served_ms, ended_ms, contracted_ms, stage AS \"stage:json\", schema_version \
+    FROM generations \
+    WHERE plugin = $1 AND number < $2 ORDER BY number DESC";
 
 const INSERT: &str = "INSERT INTO generations (plugin, number, digest, version, kind, rights, \
-    options, sealed, changes, state, reason, created_by, created_ms) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    options, sealed, changes, state, reason, created_by, created_ms, schema_version, description) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+
+const DESCRIPTION: &str = "SELECT description AS \"description:json\" FROM generations \
+    WHERE plugin = $1 AND number = $2";
 
 const NEXT: &str =
     "SELECT COALESCE(MAX(number), 0) + 1 AS number FROM generations WHERE plugin = $1";
@@ -49,8 +57,8 @@ const END: &str = "UPDATE generations SET state = $3, reason = $4, ended_ms = $5
 const SUPERSEDE: &str = "UPDATE generations SET state = $3, reason = $4, ended_ms = $5 \
     WHERE plugin = $1 AND state = 'active' AND number <> $2";
 
-const ACTIVATE: &str = "UPDATE generations SET state = 'active', served_ms = $3 \
-    WHERE plugin = $1 AND number = $2";
+const ACTIVATE: &str = "UPDATE generations SET state = 'active', \
+    served_ms = COALESCE(served_ms, $3) WHERE plugin = $1 AND number = $2";
 
 const OUTDATE: &str = "UPDATE generations SET state = 'refused', reason = 'a later one came', \
     ended_ms = $3 WHERE plugin = $1 AND number <> $2 AND state = 'waiting' \
@@ -60,8 +68,8 @@ const OUTDATE: &str = "UPDATE generations SET state = 'refused', reason = 'a lat
 const STAGE: &str = "UPDATE generations SET state = 'candidate', stage = $3, \
     served_ms = COALESCE(served_ms, $4) WHERE plugin = $1 AND number = $2";
 
-const END_CANDIDATES: &str = "UPDATE generations SET state = $3, reason = $4, ended_ms = $5 \
-    WHERE plugin = $1 AND state = 'candidate' AND number <> $2";
+const END_CANDIDATES: &str = "UPDATE generations SET state = $2, reason = $3, ended_ms = $4 \
+    WHERE plugin = $1 AND state = 'candidate'";
 
 const POINT: &str = "INSERT INTO plugins (name, generation, state, file, file_digest) \
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE SET \
@@ -77,7 +85,7 @@ const CONTRACTED: &str =
 
 const PRUNE: &str = "DELETE FROM generations WHERE plugin = $1 \
     AND number <= (SELECT MAX(number) FROM generations WHERE plugin = $1) - $2 \
-    AND state IN ('refused', 'rolled-back', 'superseded')";
+    AND state IN ('refused', 'rolled-back', 'superseded', 'waiting')";
 
 const UNFINISHED: &str = "UPDATE generations SET state = 'refused', \
     reason = 'the host ended before it served', ended_ms = $1 WHERE state = 'preparing'";
@@ -89,14 +97,16 @@ const FORSAKEN: &str = "UPDATE generations SET state = 'refused', ended_ms = $2,
 
 const DIGESTS: &str = "SELECT DISTINCT digest FROM generations WHERE digest > $1 ORDER BY digest";
 
-const KEEP_STATEMENTS: &str = "INSERT INTO generation_statements (plugin, number, texts) \
-    VALUES ($1, $2, $3) ON CONFLICT (plugin, number) DO UPDATE SET texts = excluded.texts";
+const KEEP_STATEMENTS: &str = "INSERT INTO component_statements (plugin, digest, texts, kept_ms) \
+    VALUES ($1, $2, $3, $4) ON CONFLICT (plugin, digest) DO UPDATE SET \
+    texts = excluded.texts, kept_ms = excluded.kept_ms";
 
-const FORGET_STATEMENTS: &str =
-    "DELETE FROM generation_statements WHERE plugin = $1 AND number <> $2";
+const FORGET_STATEMENTS: &str = "DELETE FROM component_statements WHERE plugin = $1 \
+    AND digest NOT IN (SELECT digest FROM component_statements WHERE plugin = $1 \
+    ORDER BY kept_ms DESC, digest LIMIT $2)";
 
-const STATEMENTS: &str = "SELECT texts AS \"texts:json\" FROM generation_statements \
-    WHERE plugin = $1 AND number = $2";
+const STATEMENTS: &str = "SELECT texts AS \"texts:json\" FROM component_statements \
+    WHERE plugin = $1 AND digest = $2";
 
 /// The rows of all plugins.
 pub(crate) struct Ledger {
@@ -140,7 +150,16 @@ impl Ledger {
 
     /// The generations of a plugin that are known, the newest first.
     pub(crate) async fn generations(&self, plugin: &str) -> Result<Vec<GenerationRecord>> {
-        Ok(self.database.rows((GENERATIONS, &[text(plugin)])).await?.0)
+        let mut generations: Vec<GenerationRecord> = Vec::new();
+        loop {
+            let before = generations.last().map_or(i64::MAX, |last| i64::from(last.number));
+            let parameters = [text(plugin), Value::Integer(before)];
+            let (page, more) = self.database.rows((GENERATIONS, &parameters)).await?;
+            generations.extend(page);
+            if !more {
+                return Ok(generations);
+            }
+        }
     }
 
     /// The digests of all generations that are known.
@@ -181,6 +200,8 @@ impl Ledger {
             text(reason),
             text(&new.created_by),
             self.now(),
+            number_of(new.described.schema_version),
+            text(&new.described.document),
         ];
         let forsaken = [text(plugin), self.now()];
         let kept = [text(plugin), Value::Integer(i64::from(KEPT_MAX))];
@@ -188,6 +209,17 @@ impl Ledger {
             [(FORSAKEN, &forsaken), (INSERT, &parameters), (PRUNE, &kept)];
         self.database.change(&changes).await?;
         Ok(number)
+    }
+
+    /// What a generation said of itself, where it was kept.
+    pub(crate) async fn description(
+        &self,
+        plugin: &str,
+        number: u32,
+    ) -> Result<Option<serde_json::Value>> {
+        let of = [text(plugin), number_of(number)];
+        let (rows, _): (Vec<DescriptionRow>, bool) = self.database.rows((DESCRIPTION, &of)).await?;
+        Ok(rows.into_iter().next().and_then(|row| row.description))
     }
 
     /// What a generation was prepared with.
@@ -293,6 +325,20 @@ impl Ledger {
         self.database.change(&changes).await.map(drop)
     }
 
+    /// Notes that the generation that served before the plugin was stopped serves again. What waits for
+    /// approval goes on waiting.
+    pub(crate) async fn activate_again(
+        &self,
+        plugin: &str,
+        number: u32,
+        (state, source): (&str, &Source),
+    ) -> Result<()> {
+        let (plugin, number) = (text(plugin), number_of(number));
+        let at = [plugin.clone(), number.clone(), self.now()];
+        let place = [plugin, number, text(state), text(&source.file), text(&source.digest)];
+        self.database.change(&[(ACTIVATE, &at), (POINT, &place)]).await.map(drop)
+    }
+
     /// Gives a generation the requests of a stage, beside the one that serves.
     pub(crate) async fn stage(&self, plugin: &str, number: u32, stage: &Stage) -> Result<()> {
         let written = serde_json::to_string(stage)
@@ -302,15 +348,13 @@ impl Ledger {
         self.database.change(&[(STAGE, &parameters)]).await.map(drop)
     }
 
-    /// Ends every generation that is rolled out, but `kept`.
+    /// Ends every generation that is rolled out.
     pub(crate) async fn end_candidates(
         &self,
         plugin: &str,
-        kept: Option<u32>,
         (state, reason): (State, &str),
     ) -> Result<()> {
-        let kept = number_of(kept.unwrap_or_default());
-        let parameters = [text(plugin), kept, text(state.name()), text(reason), self.now()];
+        let parameters = [text(plugin), text(state.name()), text(reason), self.now()];
         self.database.change(&[(END_CANDIDATES, &parameters)]).await.map(drop)
     }
 
@@ -332,23 +376,28 @@ impl Ledger {
         self.database.change(&[(CONTRACTED, &parameters)]).await.map(drop)
     }
 
-    /// Keeps the texts of the statements that a generation ran, and forgets those of others.
+    /// Keeps the texts of the statements that a component ran, and forgets those of components that ran
+    /// long ago.
     pub(crate) async fn keep_statements(
         &self,
         plugin: &str,
-        number: u32,
+        digest: &Digest,
         texts: &[Arc<str>],
     ) -> Result<()> {
         let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
-        let of = [text(plugin), number_of(number)];
-        let kept = [&of[..], &[text(&serde_json::Value::from(texts).to_string())]].concat();
-        self.database.change(&[(KEEP_STATEMENTS, &kept), (FORGET_STATEMENTS, &of)]).await.map(drop)
+        let texts = text(&serde_json::Value::from(texts).to_string());
+        let kept = [text(plugin), text(&digest.to_string()), texts, self.now()];
+        let others = [text(plugin), number_of(STATEMENTS_KEPT_MAX)];
+        self.database
+            .change(&[(KEEP_STATEMENTS, &kept), (FORGET_STATEMENTS, &others)])
+            .await
+            .map(drop)
     }
 
-    /// The texts of the statements that a generation ran before the host ended.
-    pub(crate) async fn statements(&self, plugin: &str, number: u32) -> Result<Vec<String>> {
+    /// The texts of the statements that a component ran, as far as they were kept.
+    pub(crate) async fn statements(&self, plugin: &str, digest: &Digest) -> Result<Vec<String>> {
         let (rows, _): (Vec<StatementsRow>, bool) =
-            self.database.rows((STATEMENTS, &[text(plugin), number_of(number)])).await?;
+            self.database.rows((STATEMENTS, &[text(plugin), text(&digest.to_string())])).await?;
         Ok(rows.into_iter().next().map(|row| row.texts).unwrap_or_default())
     }
 
@@ -391,6 +440,11 @@ struct SetRow {
 #[derive(serde::Deserialize)]
 struct StatementsRow {
     texts: Vec<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct DescriptionRow {
+    description: Option<serde_json::Value>,
 }
 
 #[derive(serde::Deserialize)]

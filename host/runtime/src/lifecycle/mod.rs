@@ -10,22 +10,29 @@
 //!
 //! - `change`: what can be asked for; `operation`: how far it is; `difference`: what needs approval.
 //! - `configure`: changes of what the operator has set, `layer`: what was set while the host ran,
-//!   `configured`: what differs between two of them.
-//! - `pipeline`: the way up to the swap; `schema`: the data on that way; `aftermath`: what follows;
-//!   `judge`: whether it does worse, by its `scores`.
+//!   `configured`: what differs between two of them; `settings_schema`: between what two versions know.
+//! - `pipeline`: from what is asked for to a candidate; `comparison`: what it changes and whether that is
+//!   agreed to; `bring`: its way up to the swap; `schema`: the data on that way; `aftermath`, `follow`: what
+//!   follows; `judge`: whether it does worse, by its `scores`.
 //! - `rollout`: a new version beside the one that serves, for the requests of a `stage`; `rollout_watch`:
 //!   when it is taken back.
-//! - `ledger`, `history`, `components`: what is remembered; `restore`: how a host starts from it;
+//! - `ledger`, `history`, `described`, `components`: what is remembered; `restore`: how a host starts from it;
 //!   `recorded`: the statements of what serves.
+//! - `turn`: who may change a plugin; `replaced`: generations that may still run; `watched`: what one is held
+//!   against.
 //!
 //! Invariant: one change of a plugin goes on at a time; the other is refused, and says which goes on.
 
 mod aftermath;
+mod bring;
 mod change;
+mod comparison;
 mod components;
 mod configure;
 mod configured;
+mod described;
 mod difference;
+mod follow;
 mod history;
 mod judge;
 pub(crate) mod layer;
@@ -33,13 +40,17 @@ mod ledger;
 mod operation;
 mod pipeline;
 mod recorded;
+mod replaced;
 mod restore;
 pub(crate) mod rollout;
 mod rollout_report;
 mod rollout_watch;
 pub(crate) mod schema;
 pub(crate) mod scores;
+mod settings_schema;
 mod stage;
+mod turn;
+mod watched;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -48,12 +59,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::Deserialize;
-use tokio::sync::watch;
 
-use aftermath::Aftermath;
 use components::Components;
 use ledger::Ledger;
 use operation::Operations;
+use turn::{Life, Turn};
 
 use crate::clock::Clock;
 use crate::host_database::HostDatabase;
@@ -62,6 +72,7 @@ use crate::sealed::Keys;
 
 pub use change::{Change, ChangeKind, FileSource};
 pub use configure::{Configuration, Source};
+pub use described::{document as description_document, phase_name};
 pub use difference::{Difference, Effect};
 pub use history::{GenerationRecord, Kind, PluginRecord, Presence, State};
 pub use layer::{Edit, Part};
@@ -77,8 +88,9 @@ pub struct UpgradeOptions {
     /// How long a new generation is watched before the old shape of its data is given up, in
     /// milliseconds; one that does worse than the old one is rolled back.
     pub watch_ms: u64,
-    /// How long invocations of an old generation may go on, in milliseconds; then those that wait
-    /// for their turn are sent away, and the data keep their old shape.
+    /// How long invocations of an old generation are waited for, in milliseconds. The data keep their old
+    /// shape for as long as they go on; where the new one gives it up, those that have not begun by then
+    /// are sent away.
     pub drain_ms_max: u64,
 }
 
@@ -108,20 +120,6 @@ pub(crate) struct Lifecycle {
     options: UpgradeOptions,
 }
 
-/// The life of one plugin.
-#[derive(Default)]
-struct Life {
-    /// The operation that changes the plugin.
-    changing: watch::Sender<Option<Arc<Operation>>>,
-    /// What goes on after the last change.
-    aftermath: Mutex<Option<Aftermath>>,
-}
-
-/// The right to change a plugin.
-struct Turn {
-    life: Arc<Life>,
-}
-
 impl Lifecycle {
     pub(crate) fn open(
         (database, clock, keys): (HostDatabase, Arc<dyn Clock>, Keys),
@@ -141,67 +139,6 @@ impl Lifecycle {
     /// Encrypts what is kept of the plugins' settings by the present key, if it is not.
     pub(crate) async fn seal_anew(&self) -> caplet_store::Result<()> {
         self.ledger.seal_anew().await
-    }
-
-    /// The right to change `plugin`, for `operation`.
-    ///
-    /// # Errors
-    /// When another operation has it. One whose outcome is known is about to give it back, and is
-    /// waited for: whoever has heard the outcome may begin the next change at once.
-    async fn turn(&self, plugin: &str, operation: &Arc<Operation>) -> Result<Turn, LoadError> {
-        let life = self.lives.lock().entry(plugin.to_owned()).or_default().clone();
-        while let Err(other) = life.take(operation) {
-            if other.progress().outcome.is_none() {
-                let other = format!("{} {}", other.change(), other.id());
-                let reason =
-                    format!("it is being changed ({other}); try again when that has ended");
-                return Err(Step::Turn.failed(Some(plugin), vec![reason]));
-            }
-            // The sender is in `life`, so it outlives the wait.
-            let _ = life.changing.subscribe().wait_for(Option::is_none).await;
-        }
-        Ok(Turn { life })
-    }
-}
-
-impl Life {
-    /// Takes the turn for `operation`; fails with the one that has it.
-    fn take(&self, operation: &Arc<Operation>) -> Result<(), Arc<Operation>> {
-        let mut other = None;
-        self.changing.send_if_modified(|changing| {
-            other.clone_from(changing);
-            changing.get_or_insert_with(|| operation.clone());
-            other.is_none()
-        });
-        other.map_or(Ok(()), Err)
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.life.changing.send_replace(None);
-    }
-}
-
-impl Turn {
-    /// Lets what follows the last change come to its end, without waiting for what can be left out.
-    async fn conclude(&self) {
-        let aftermath = self.life.aftermath.lock().take();
-        if let Some(aftermath) = aftermath {
-            aftermath.conclude().await;
-        }
-    }
-
-    /// Ends what follows the last change, so that it can be undone.
-    async fn abandon(&self) {
-        let aftermath = self.life.aftermath.lock().take();
-        if let Some(aftermath) = aftermath {
-            aftermath.abandon().await;
-        }
-    }
-
-    fn follow(&self, aftermath: Aftermath) {
-        *self.life.aftermath.lock() = Some(aftermath);
     }
 }
 

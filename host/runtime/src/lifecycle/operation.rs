@@ -3,11 +3,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::audit::Audit;
+use crate::in_flight::Entered;
+use crate::lifecycle::change::{Change, ChangeKind};
 use crate::lifecycle::difference::Difference;
 use crate::lifecycle::stage::Stage;
 use crate::load::{LoadError, Step};
@@ -20,7 +24,51 @@ pub struct Operation {
     id: String,
     change: &'static str,
     by: String,
+    claim: Claim,
+    /// Whether a rollback has taken the turn from it.
+    overtaken: AtomicBool,
     progress: watch::Sender<Progress>,
+    /// The log that what comes of it is to be written to, if it is a decision. Given up then: whoever keeps an
+    /// operation keeps no database open.
+    audit: Mutex<Option<Audit>>,
+    /// From when somebody may know what came of it until that is in the log.
+    unwritten: Mutex<Option<Entered>>,
+}
+
+/// How an operation comes to its turn, and keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It is refused while another one has the turn.
+    Ordinary,
+    /// The same, but it changes nothing: a rollback may take the turn from it.
+    Reading,
+    /// It takes the turn from one that only waits.
+    Urgent,
+    /// The same for the watch, which has found the generation of that number to do worse. Nobody else would
+    /// ask again, so it waits for its turn; and does nothing when that generation does not serve then.
+    Watch(u32),
+}
+
+impl Claim {
+    pub(super) fn of(change: &Change) -> Self {
+        match change.kind {
+            _ if change.dry_run => Self::Reading,
+            ChangeKind::Rollback { .. } => Self::Urgent,
+            _ => Self::Ordinary,
+        }
+    }
+
+    pub(super) fn takes_over(self) -> bool {
+        matches!(self, Self::Urgent | Self::Watch(_))
+    }
+
+    pub(super) fn gives_way(self) -> bool {
+        self == Self::Reading
+    }
+
+    pub(super) fn waits(self) -> bool {
+        matches!(self, Self::Watch(_))
+    }
 }
 
 /// How far an operation is.
@@ -61,8 +109,9 @@ pub enum Outcome {
     Unchanged,
     /// It is ready, and will take requests when the plugin is enabled.
     Ready(u32),
-    /// Nothing was changed: the differences need an operator's approval.
-    Waiting(Vec<Difference>),
+    /// Nothing was changed: the generation of that number waits for an operator to agree to its
+    /// differences.
+    Waiting(u32, Vec<Difference>),
     /// Nothing was changed, as was asked: what would change.
     Planned(Plan),
     /// The plugin no longer takes requests.
@@ -83,9 +132,11 @@ pub struct Plan {
 }
 
 impl Operation {
-    fn new(change: &'static str, by: String) -> Self {
+    fn new((change, by): (&'static str, String), claim: Claim, audit: Option<Audit>) -> Self {
         let id = uuid::Uuid::now_v7().simple().to_string();
-        Self { id, change, by, progress: watch::Sender::new(Progress::default()) }
+        let (overtaken, progress) = (AtomicBool::new(false), watch::Sender::default());
+        let (audit, unwritten) = (Mutex::new(audit), Mutex::new(None));
+        Self { id, change, by, claim, overtaken, progress, audit, unwritten }
     }
 
     /// What it is called: 32 hexadecimal digits, which sort by time.
@@ -104,6 +155,20 @@ impl Operation {
     #[must_use]
     pub fn by(&self) -> &str {
         &self.by
+    }
+
+    pub(super) fn claim(&self) -> Claim {
+        self.claim
+    }
+
+    /// Notes that a rollback has taken the turn from it.
+    pub(super) fn is_overtaken(&self) {
+        self.overtaken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a rollback has taken the turn from it since this was asked last.
+    pub(super) fn was_overtaken(&self) -> bool {
+        self.overtaken.swap(false, Ordering::Relaxed)
     }
 
     /// How far it is.
@@ -162,11 +227,18 @@ impl Operation {
 
     /// Notes what came of it. `more` says whether something follows.
     pub(super) fn has(&self, outcome: Result<Outcome, LoadError>, more: bool) {
+        *self.unwritten.lock() = self.audit.lock().as_ref().map(Audit::expect);
         self.progress.send_modify(|progress| {
             progress.end_step();
             progress.outcome = Some(outcome);
             progress.settled = !more;
         });
+    }
+
+    /// Notes that what came of it is in the log of decisions.
+    pub(super) fn is_written(&self) {
+        self.unwritten.lock().take();
+        self.audit.lock().take();
     }
 
     pub(super) fn has_settled(&self, trouble: Option<String>) {
@@ -197,8 +269,19 @@ impl std::fmt::Debug for Operation {
 pub(crate) struct Operations(Mutex<VecDeque<Arc<Operation>>>);
 
 impl Operations {
+    /// Begins one that nobody has decided.
     pub(crate) fn begin(&self, change: &'static str, by: String) -> Arc<Operation> {
-        let operation = Arc::new(Operation::new(change, by));
+        self.begin_as((change, by), Claim::Ordinary, None)
+    }
+
+    /// Begins one; what is decided by it is written to `audit`.
+    pub(crate) fn begin_as(
+        &self,
+        what: (&'static str, String),
+        claim: Claim,
+        audit: Option<Audit>,
+    ) -> Arc<Operation> {
+        let operation = Arc::new(Operation::new(what, claim, audit));
         let mut all = self.0.lock();
         // One that goes on is remembered whatever its age.
         if all.len() >= KEPT_MAX

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::aftermath::Aftermath;
+use super::aftermath::Follows;
+use super::described::Described;
 use super::history::{GenerationRecord, Kind, NewGeneration, PluginRecord, Presence, State};
 use super::ledger::Source;
 use super::operation::{Operation, Outcome};
-use super::schema::{Beside, Schema, tag};
+use super::schema::{Beside, Schema};
+use super::watched::Watched;
 use super::{Turn, not_recorded};
 use crate::arrivals::Arriving;
 use crate::compiler::ahead::Ahead;
@@ -81,8 +83,8 @@ impl Runtime {
                 runtime.restore_and_tell(&record).await
             });
         }
-        let rest = async move { compiling.join_all().await.into_iter().flatten().collect() };
-        match tokio::time::timeout(self.inner.compile_wait, tokio::spawn(rest)).await {
+        let rest = tokio::spawn(all_failed(compiling));
+        match tokio::time::timeout(self.inner.compile_wait, rest).await {
             Ok(Ok(failed)) => failed,
             // It goes on, and tells in the log what fails.
             _ => Failed::new(),
@@ -149,13 +151,11 @@ impl Runtime {
         };
         let prepared = load::examine(&self.inner, compiled, Some(name), set).await?;
         let number = self.number_of(known, &prepared).await?;
+        let watched = self.watched_before(name, (known.number, number)).await?;
         operation.at(Step::Expand);
         let schema = Schema::open(&self.inner, &prepared, Beside::Itself).await?;
         if let Some(schema) = &schema {
-            schema.expand(number).await?;
-            let texts = ledger.statements(name, number).await;
-            let texts = texts.map_err(not_recorded(name, Step::Expand))?;
-            schema.database.restore_statements(tag(number), &texts);
+            schema.expand(&self.inner, &prepared.digest()).await?;
         }
         let database = schema.as_ref().map(|schema| schema.database.clone());
         operation.at(Step::Warm);
@@ -168,13 +168,31 @@ impl Runtime {
         let _loading = self.inner.loading.lock().await;
         let source = Source { file: record.file.clone(), digest: record.file_digest.clone() };
         let state = (Presence::Enabled.name(), &source);
-        let activated = ledger.activate(name, number, state, (State::Superseded, "")).await;
+        let activated = if number == record.generation {
+            ledger.activate_again(name, number, state).await
+        } else {
+            ledger.activate(name, number, state, (State::Superseded, "")).await
+        };
         activated.map_err(not_recorded(name, Step::Swap))?;
         self.change(|plugins| plugins.insert(name.clone(), generation.clone()));
         generation.impose_limits();
         operation.has(Ok(Outcome::Serving(number)), true);
-        turn.follow(Aftermath::of_swap(self, operation, (None, generation), (None, schema)));
+        turn.follow_swap(self, generation, Follows { old: None, watched, schema });
         Ok(Outcome::Serving(number))
+    }
+
+    /// What a generation was held against when the host ended, under the number that it has now.
+    async fn watched_before(
+        &self,
+        plugin: &str,
+        (known, number): (u32, u32),
+    ) -> Result<Option<Watched>, LoadError> {
+        let unknown = not_recorded(plugin, Step::Compare);
+        let watched = Watched::resume(&self.inner, (plugin, known)).await.map_err(&unknown)?;
+        if let Some(watched) = watched.as_ref().filter(|_| known != number) {
+            watched.keep(&self.inner, (plugin, number)).await.map_err(unknown)?;
+        }
+        Ok(watched)
     }
 
     /// The number of the generation that is known, or a new one where the operator has changed the
@@ -193,6 +211,7 @@ impl Runtime {
             version: known.version.clone(),
             // What came back keeps its settings, also at the start after this one.
             kind: if known.kind == Kind::Rollback { Kind::Rollback } else { Kind::Configuration },
+            described: Described::of(prepared.description()),
             rights: known.rights.clone(),
             set: prepared.set(),
             changes: vec!["what the host was started with has changed".to_owned()],
@@ -214,5 +233,47 @@ impl Runtime {
         if let Err(error) = forgotten {
             tracing::warn!(error, "components that nobody needs are not removed");
         }
+    }
+}
+
+/// What failed of all that is brought back. One that panics keeps none of the others from it.
+async fn all_failed(mut restoring: JoinSet<Option<(String, LoadError)>>) -> Failed {
+    let mut failed = Failed::new();
+    while let Some(restored) = restoring.join_next().await {
+        match restored {
+            Ok(restored) => failed.extend(restored),
+            Err(panicked) => tracing::error!(%panicked, "bringing a plugin back has failed"),
+        }
+    }
+    failed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+    use super::*;
+
+    async fn panics(told: Arc<tokio::sync::Notify>) -> Option<(String, LoadError)> {
+        told.notify_one();
+        panic!("as asked")
+    }
+
+    #[tokio::test]
+    async fn one_that_panics_keeps_no_other_from_coming_back() {
+        let is_panicked = Arc::new(tokio::sync::Notify::new());
+        let is_back = Arc::new(AtomicBool::new(false));
+        let mut restoring = JoinSet::new();
+        restoring.spawn(panics(is_panicked.clone()));
+        let back = is_back.clone();
+        restoring.spawn(async move {
+            is_panicked.notified().await;
+            tokio::task::yield_now().await;
+            back.store(true, SeqCst);
+            Some(("echo".to_owned(), Step::Warm.failed(Some("echo"), Vec::new())))
+        });
+        let failed = all_failed(restoring).await;
+        assert!(is_back.load(SeqCst));
+        assert_eq!(failed.len(), 1);
     }
 }

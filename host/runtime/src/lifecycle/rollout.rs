@@ -8,11 +8,11 @@
 
 use std::sync::Arc;
 
-use super::aftermath::Aftermath;
+use super::aftermath::Follows;
 use super::change::Change;
 use super::history::{GenerationRecord, Kind, Presence, State};
 use super::ledger::Source;
-use super::operation::{Operation, Outcome};
+use super::operation::{Claim, Operation, Outcome};
 use super::schema::{Beside, Schema};
 use super::scores::Score;
 use super::stage::{Caller, Stage};
@@ -141,7 +141,7 @@ impl Runtime {
         }
         // What is a candidate here was left by a host that could not start what served.
         let left = (State::Refused, "the host could not go on with it");
-        let ended = self.inner.lifecycle.ledger.end_candidates(plugin, None, left).await;
+        let ended = self.inner.lifecycle.ledger.end_candidates(plugin, left).await;
         ended.map_err(not_recorded(plugin, Step::Compare))
     }
 
@@ -194,6 +194,11 @@ impl Runtime {
         let rollout = self.table().rollout(plugin).cloned();
         let rollout =
             rollout.ok_or_else(|| refused("no version of it is being rolled out".to_owned()))?;
+        if let Claim::Watch(judged) = operation.claim()
+            && rollout.candidate.number() != judged
+        {
+            return Ok(Outcome::Unchanged);
+        }
         match order {
             RolloutOrder::Stage(stage) => {
                 check_for(stage, rollout.candidate.is_wasi_http()).map_err(refused)?;
@@ -203,7 +208,7 @@ impl Runtime {
             RolloutOrder::Abort => {
                 self.abort(operation, rollout, &change.by).await.map(|(outcome, candidate)| {
                     operation.has(Ok(outcome.clone()), true);
-                    turn.follow(Aftermath::of_end(self, operation, candidate));
+                    turn.follow_end(self, &candidate);
                     outcome
                 })
             }
@@ -238,7 +243,6 @@ impl Runtime {
     ) -> Result<Outcome, LoadError> {
         let (plugin, number) = (rollout.candidate.name().to_owned(), rollout.candidate.number());
         operation.at(Step::Swap);
-        let loading = self.inner.loading.lock().await;
         let unknown = not_recorded(&plugin, Step::Swap);
         let ledger = &self.inner.lifecycle.ledger;
         let record = ledger.plugin(&plugin).await.map_err(&unknown)?;
@@ -247,6 +251,11 @@ impl Runtime {
         let kind = history.iter().find(|it| it.number == number).map(|it| it.kind);
         let is_rollback = kind == Some(Kind::Rollback);
         let ended = if is_rollback { State::RolledBack } else { State::Superseded };
+        // What was rolled back is not rolled back again.
+        let stable = self.table().get(&plugin).filter(|_| !is_rollback).cloned();
+        let watched = self.watched(&rollout.candidate, stable.as_deref()).await?;
+        drop(stable);
+        let loading = self.inner.loading.lock().await;
         let place = (Presence::Enabled.name(), &source.unwrap_or_default());
         ledger.activate(&plugin, number, place, (ended, "")).await.map_err(unknown)?;
         let candidate = rollout.candidate.clone();
@@ -256,10 +265,8 @@ impl Runtime {
         });
         candidate.impose_limits();
         drop(loading);
-        // What was rolled back is not rolled back again.
-        let baseline = old.as_ref().filter(|_| !is_rollback).map(|stable| stable.scores.read());
-        let follows = (old, baseline, rollout.schema.clone());
-        Ok(self.has_come(operation, turn, (candidate, follows)))
+        let follows = Follows { old, watched, schema: rollout.schema.clone() };
+        Ok(self.has_come(operation, turn, candidate, follows))
     }
 
     /// Takes the candidate away. What was expanded for it stays: the one that serves can live with it.
@@ -271,12 +278,13 @@ impl Runtime {
     ) -> Result<(Outcome, Arc<Generation>), LoadError> {
         let candidate = rollout.candidate.clone();
         drop(rollout);
+        self.inner.lifecycle.life(candidate.name()).replaced.add(&candidate);
         let (plugin, number) = (candidate.name(), candidate.number());
         operation.at(Step::Stage);
         let _loading = self.inner.loading.lock().await;
         let reason = format!("taken back by {by}");
         let ended = (State::RolledBack, reason.as_str());
-        let recorded = self.inner.lifecycle.ledger.end_candidates(plugin, None, ended).await;
+        let recorded = self.inner.lifecycle.ledger.end_candidates(plugin, ended).await;
         recorded.map_err(not_recorded(plugin, Step::Stage))?;
         self.change_table(|table| table.rollouts.remove(plugin));
         tracing::info!(plugin, generation = number, by, "a rollout was ended");
@@ -306,14 +314,15 @@ impl Runtime {
         let operation = self.inner.lifecycle.operations.begin("rollout", START.to_owned());
         operation.is_about(plugin);
         // What the version that serves had still to do with the data comes first.
-        turn.conclude().await;
-        let Err(error) = self.bring_candidate_back(&operation, plugin, &record).await else {
-            return;
+        let brought = match turn.conclude().await {
+            Ok(()) => self.bring_candidate_back(&operation, plugin, &record).await,
+            Err(overtaken) => Err(overtaken),
         };
+        let Err(error) = brought else { return };
         tracing::error!("a rollout does not go on: {error}");
         let reason = format!("it could not be started again: {}", error.reasons.join("; "));
         let ended = (State::Refused, reason.as_str());
-        let recorded = self.inner.lifecycle.ledger.end_candidates(plugin, None, ended).await;
+        let recorded = self.inner.lifecycle.ledger.end_candidates(plugin, ended).await;
         if let Err(error) = recorded {
             tracing::error!(plugin, %error, "the end of a rollout was not written down");
         }
@@ -339,7 +348,7 @@ impl Runtime {
         drop(stable);
         let schema = Schema::open(&self.inner, &prepared, beside).await?;
         if let Some(schema) = &schema {
-            schema.expand(record.number).await?;
+            schema.expand(&self.inner, &prepared.digest()).await?;
         }
         let database = schema.as_ref().map(|schema| schema.database.clone());
         operation.at(Step::Warm);

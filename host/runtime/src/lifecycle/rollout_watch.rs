@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::change::{Change, ChangeKind};
 use super::judge::{Judge, TIMED_MIN};
-use super::operation::Operation;
+use super::operation::{Claim, Operation, Outcome};
 use super::rollout::{Rollout, RolloutOrder};
 use super::scores::Score;
 use crate::generation::Generation;
@@ -18,7 +18,7 @@ use crate::runtime::{Inner, Runtime};
 /// Between two looks.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// Between two attempts to take a candidate back, when another change is in the way.
+/// Between two attempts to take a candidate back, when that cannot be written down.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Who takes back.
@@ -81,13 +81,14 @@ impl Watch {
         worse(&mut self.judge, rollout, stable)
     }
 
-    /// Returns whether it is taken back. Another change may be in the way for a moment.
+    /// Returns whether it is taken back. A change that is in the way for a moment is waited for.
     async fn take_back(&self, runtime: &Runtime, reason: &str) -> bool {
         let (plugin, number) = (self.plugin.clone(), self.number);
         tracing::error!(plugin, generation = number, "taking it back: {reason}");
         let kind = ChangeKind::Rollout { plugin, order: RolloutOrder::Abort };
         let by = format!("{WATCH}: {reason}");
-        runtime.begin(Change::approved(kind, &by)).outcome().await.is_ok()
+        let operation = runtime.begin_as(Change::approved(kind, &by), Claim::Watch(number));
+        matches!(operation.outcome().await, Ok(Outcome::TakenBack(_)))
     }
 
     /// What whoever began the rollout is told when it has ended.

@@ -7,6 +7,8 @@ use caplet_store::{Database, Migration, Pace, Phase, Plan, Tag, Trial};
 
 use super::difference::{Difference, Effect};
 use super::operation::Operation;
+use super::recorded::remember;
+use crate::digest::Digest;
 use crate::generation::Generation;
 use crate::load::{LoadError, Prepared, Step};
 use crate::runtime::Inner;
@@ -28,6 +30,8 @@ pub(crate) struct Schema {
 /// Which version works on the data while they are changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Beside {
+    /// None, and there are no data: what would be done is only told, and none are made.
+    Nothing,
     /// None: all that is to be done can be done at once.
     Nobody,
     /// One that knows the migrations up to this number.
@@ -61,11 +65,15 @@ impl Schema {
             return Ok(None);
         }
         let failed = failed_at(Step::Expand, prepared.name());
-        let database = inner.store.open(prepared.name(), prepared.limits.store()).await;
+        let limits = prepared.limits.store();
+        let database = match beside {
+            Beside::Nothing => inner.store.open_scratch(limits).await,
+            _ => inner.store.open(prepared.name(), limits).await,
+        };
         let database = database.map_err(&failed)?;
         let migrations: Vec<Migration> = migrations.iter().cloned().map(Into::into).collect();
         let serving = match beside {
-            Beside::Nobody => None,
+            Beside::Nothing | Beside::Nobody => None,
             Beside::Version(number) => Some(number),
             Beside::Itself => {
                 let plan = database.plan(&migrations, None).await.map_err(&failed)?;
@@ -73,6 +81,10 @@ impl Schema {
             }
         };
         let plan = database.plan(&migrations, serving).await.map_err(&failed)?;
+        let plan = match beside {
+            Beside::Version(_) => put_off(&*database, &migrations, plan).await.map_err(&failed)?,
+            Beside::Nothing | Beside::Nobody | Beside::Itself => plan,
+        };
         plan.check().map_err(&failed)?;
         Ok(Some(Self { plugin: prepared.name().into(), database, plan }))
     }
@@ -90,17 +102,35 @@ impl Schema {
         !self.plan.pending.is_empty()
     }
 
+    /// Whether rows are to be filled in after the swap.
+    pub(crate) fn is_to_fill(&self) -> bool {
+        // One that ran with the expand steps is run once more: the old version went on writing.
+        self.plan.pending.iter().any(|it| it.migration.phase == Phase::Backfill)
+    }
+
+    /// Whether something is to be given up after the swap.
+    pub(crate) fn is_to_contract(&self) -> bool {
+        self.plan.pending_in(Phase::Contract).next().is_some()
+    }
+
+    /// Whether something is to be given up before the swap already.
+    pub(crate) fn gives_up_at_once(&self) -> bool {
+        given_up_at_once(&self.plan).is_some()
+    }
+
     /// Tries what is to be done on a copy of the data, with the statements of the generation that
-    /// serves. Returns what would be lost.
+    /// serves, if one does. Returns what would be lost.
     ///
     /// # Errors
     /// What failed on the copy, or would make the serving generation fail.
     pub(crate) async fn rehearse(
         &self,
-        serving: &Generation,
+        serving: Option<&Generation>,
     ) -> Result<Vec<Difference>, LoadError> {
-        let known = self.database.statements_of(tag(serving.number()));
-        let texts: Vec<String> = known.texts.iter().map(ToString::to_string).collect();
+        let known = serving.map(|it| self.database.statements_of(tag(&it.digest())));
+        let are_all_known = known.as_ref().is_none_or(|known| known.is_complete);
+        let texts = known.map(|known| known.texts).unwrap_or_default();
+        let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
         let failed = failed_at(Step::Trial, &self.plugin);
         let trial = self.database.trial(&self.plan, &texts).await.map_err(&failed)?;
         tracing::info!(
@@ -113,7 +143,13 @@ impl Schema {
         if let Some(failure) = trial.failure {
             return Err(failed(failure));
         }
-        if trial.broken.is_empty() { Ok(losses(&trial)) } else { Err(self.broken(&trial)) }
+        if !trial.broken.is_empty() {
+            return Err(self.broken(&trial));
+        }
+        let known = serving.and_then(|it| it.description().migrations.last());
+        let mut differences = losses(&trial, known.map_or(0, |last| last.number));
+        differences.extend((!are_all_known).then(unknown_statements));
+        Ok(differences)
     }
 
     fn broken(&self, trial: &Trial) -> LoadError {
@@ -129,21 +165,20 @@ impl Schema {
         Step::Trial.failed(Some(&self.plugin), reasons)
     }
 
-    /// Does what must be done before the swap.
-    pub(crate) async fn expand(&self, number: u32) -> Result<(), LoadError> {
-        self.database.forget_statements(tag(number));
+    /// Does what must be done before the swap to the component with this digest.
+    pub(crate) async fn expand(&self, inner: &Inner, digest: &Digest) -> Result<(), LoadError> {
         let expanded = self.database.expand(&self.plan).await;
         let migrated = expanded.map_err(failed_at(Step::Expand, &self.plugin))?;
         if !migrated.applied.is_empty() {
             tracing::info!(plugin = &*self.plugin, applied = ?migrated.applied, "migrated");
         }
-        Ok(())
+        let remembered = remember(inner, (&self.plugin, digest), &*self.database).await;
+        remembered.map_err(failed_at(Step::Expand, &self.plugin))
     }
 
     /// Fills in what the rows of before lack.
     pub(crate) async fn backfill(&self, operation: &Operation) -> Result<(), LoadError> {
-        // One that ran with the expand steps is run once more: the old version went on writing.
-        if !self.plan.pending.iter().any(|it| it.migration.phase == Phase::Backfill) {
+        if !self.is_to_fill() {
             return Ok(());
         }
         operation.at(Step::Backfill);
@@ -156,27 +191,52 @@ impl Schema {
         Ok(())
     }
 
-    /// Gives up what only the generation before needed. Returns whether there was something.
-    pub(crate) async fn contract(&self, operation: &Operation) -> Result<bool, LoadError> {
-        if self.plan.pending_in(Phase::Contract).next().is_none() {
-            return Ok(false);
-        }
+    /// Gives up what only the generation before needed.
+    pub(crate) async fn contract(&self, operation: &Operation) -> Result<(), LoadError> {
         operation.at(Step::Contract);
         let contracted = self.database.contract(&self.plan).await;
         let contracted = contracted.map_err(failed_at(Step::Contract, &self.plugin))?;
         tracing::info!(plugin = &*self.plugin, applied = ?contracted.applied, "contracted");
-        Ok(true)
+        Ok(())
     }
 }
 
-/// Under which name the statements of a generation are recorded.
-pub(crate) fn tag(number: u32) -> Tag {
-    Tag::of(u64::from(number))
+/// Under which name the statements of a component are recorded.
+pub(crate) fn tag(digest: &Digest) -> Tag {
+    let mut beginning = [0; 8];
+    beginning.copy_from_slice(&digest.as_bytes()[..8]);
+    Tag::of(u64::from_be_bytes(beginning))
 }
 
-/// What is gone after the migrations, which somebody may miss.
-fn losses(trial: &Trial) -> Vec<Difference> {
-    let lost = trial.steps.iter().flat_map(|step| {
+/// What is said where a version ran more statements than are recorded.
+fn unknown_statements() -> Difference {
+    let text = "the version that serves ran more different statements than are recorded (2 000, or 2 MiB): \
+        those beyond were not tried with the new data";
+    Difference { effect: Effect::Breaks, text: text.to_owned() }
+}
+
+/// Leaves what the version that serves gives up itself, and has not yet, to what follows the swap, unless a
+/// later step needs it done: until then there is a way back, and older generations may still run.
+async fn put_off(
+    database: &dyn Database,
+    migrations: &[Migration],
+    plan: Plan,
+) -> caplet_store::Result<Plan> {
+    let Some(first) = given_up_at_once(&plan) else { return Ok(plan) };
+    let later = database.plan(migrations, Some(first - 1)).await?;
+    Ok(if later.check().is_ok() { later } else { plan })
+}
+
+/// The first step that gives something up before the swap.
+fn given_up_at_once(plan: &Plan) -> Option<u32> {
+    let mut early = plan.pending_in(Phase::Expand);
+    early.find(|it| it.phase == Phase::Contract).map(|it| it.number)
+}
+
+/// What is gone after the migrations, which somebody may miss. What the version that serves knows was agreed
+/// to when that one came.
+fn losses(trial: &Trial, known: u32) -> Vec<Difference> {
+    let lost = trial.steps.iter().filter(|step| step.number > known).flat_map(|step| {
         let tables = step.tables.iter().filter(|table| table.is_destructive());
         tables.map(move |table| format!("migration {} ({}): {table}", step.number, step.name))
     });

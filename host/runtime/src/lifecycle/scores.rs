@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 /// Buckets of times: the first is up to 64 µs, each further one reaches twice as far.
 const BUCKETS: usize = 20;
 const FIRST_BUCKET_US: u64 = 64;
@@ -18,7 +20,7 @@ pub(crate) struct Scores {
 }
 
 /// The counts at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Score {
     /// For how long it was counted.
     pub(super) counted: Duration,

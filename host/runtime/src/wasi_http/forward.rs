@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::timeout_at;
@@ -27,11 +27,12 @@ use crate::detached::Detached;
 use crate::fault::Fault;
 use crate::generation::{Admitted, Generation};
 use crate::identity::Identity;
+use crate::in_flight::Entered;
 use crate::instance::Reusable;
 use crate::invocation::{Invocation, StoreUse};
 use crate::usage::Usage;
 use crate::work::Origin;
-use crate::{answer, load, spans};
+use crate::{answer, load, slow_call, spans};
 
 /// How long past its deadline a call may take to end by itself.
 const GRACE: Duration = Duration::from_millis(100);
@@ -74,20 +75,22 @@ impl Generation {
         };
         let in_flight = self.in_flight.enter();
         let Admitted { probe, permit, waiting } = self.admit().await?;
-        let span = spans::invocation(&self.context, &call.operation, origin(&call));
+        let (caller, request) = Caller::of(call);
+        let span = spans::invocation(&self.context, &caller.operation, caller.origin());
         let (told, outcome) = oneshot::channel();
         let (back_row, is_greedy) = (self.context.back_row.clone(), self.context.share.is_greedy());
         let program = program.clone();
         let generation = self.clone();
         let running = async move {
             drop(waiting);
-            let mut exchange = Exchange::new(&generation, told, permit.waited);
-            let ended = exchange.run(&program, call).await;
+            let told = (told, in_flight);
+            let mut exchange = Exchange::new(&generation, caller, told, permit.waited);
+            let ended = exchange.run(&program, request).await;
             generation
                 .quarantine
                 .settle(probe, ended.as_ref().err().filter(|_| exchange.is_blamed()));
             exchange.end(ended);
-            drop((permit, in_flight));
+            drop(permit);
         };
         let running = running.instrument(span);
         let running = match is_greedy {
@@ -114,24 +117,43 @@ impl Generation {
     }
 }
 
-fn origin(call: &HttpCall) -> Origin<'_> {
-    Origin {
-        request_id: &call.request_id,
-        trace_id: &call.trace_id,
-        identity: call.identity.as_ref(),
-        tenant: &call.tenant,
+/// Who asks for what: a call without its request.
+struct Caller {
+    request_id: Arc<str>,
+    trace_id: Arc<str>,
+    identity: Option<Arc<Identity>>,
+    tenant: Arc<str>,
+    operation: String,
+}
+
+impl Caller {
+    fn of(call: HttpCall) -> (Self, Request<HttpBody>) {
+        let HttpCall { request_id, trace_id, identity, tenant, operation, request } = call;
+        (Self { request_id, trace_id, identity, tenant, operation }, request)
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            request_id: &self.request_id,
+            trace_id: &self.trace_id,
+            identity: self.identity.as_ref(),
+            tenant: &self.tenant,
+        }
     }
 }
 
 /// One request and its answer.
 struct Exchange<'a> {
     generation: &'a Generation,
+    caller: Caller,
     began: Instant,
     usage: Usage,
     /// Until the outcome is told.
     told: Option<oneshot::Sender<Outcome>>,
-    /// How long the head took, and whether it told of a fault, once it is there.
-    head: Option<(Duration, bool)>,
+    /// What a host that ends waits for.
+    _in_flight: Entered,
+    /// How long the head took, and what it said, once it is there.
+    head: Option<(Duration, StatusCode)>,
     /// Why there is no head.
     wrong: Option<Fault>,
     shared: Arc<Bodies>,
@@ -155,12 +177,19 @@ impl Bodies {
 }
 
 impl<'a> Exchange<'a> {
-    fn new(generation: &'a Generation, told: oneshot::Sender<Outcome>, queue: Duration) -> Self {
+    fn new(
+        generation: &'a Generation,
+        caller: Caller,
+        (told, in_flight): (oneshot::Sender<Outcome>, Entered),
+        queue: Duration,
+    ) -> Self {
         Self {
             generation,
+            caller,
             began: Instant::now(),
             usage: Usage { queue, ..Usage::default() },
             told: Some(told),
+            _in_flight: in_flight,
             head: None,
             wrong: None,
             shared: Arc::default(),
@@ -173,19 +202,20 @@ impl<'a> Exchange<'a> {
     }
 
     /// Runs the call to its end.
-    async fn run(&mut self, program: &Program, call: HttpCall) -> Result<(), Fault> {
+    async fn run(&mut self, program: &Program, request: Request<HttpBody>) -> Result<(), Fault> {
         let generation = self.generation;
         let limits = generation.limits();
+        let _leaving = generation.context.memory.room.leaving();
         let mut instance = self.instance(program).await?;
         let invocation = Invocation {
             deadline: self.began + limits.stream_time(),
-            ..Invocation::serving(origin(&call), STORE, self.began, limits)
+            ..Invocation::serving(self.caller.origin(), STORE, self.began, limits)
         };
         let deadline = invocation.deadline;
         instance.begin(invocation);
         let (answer, answered) = oneshot::channel();
         let shared = self.shared.clone();
-        let request = call.request.map(|body| of_caller(body, shared));
+        let request = request.map(|body| of_caller(body, shared));
         let served = {
             let serving = Box::pin(instance.serve(request, answer));
             let head_deadline = self.began + limits.wall_time();
@@ -208,7 +238,9 @@ impl<'a> Exchange<'a> {
                 Either::Right((None, _)) => Err(Fault::Wall(limits.wall_ms_max)),
             }
         };
-        self.usage.cpu += instance.guest().meter.used();
+        let guest = instance.guest();
+        self.usage.cpu += guest.meter.used();
+        self.usage.store.add(std::mem::take(&mut guest.invocation.store_usage));
         // Told before the instance is dropped, which ends what it had not written yet.
         self.shared.is_cut.store(served.is_err(), Relaxed);
         served?;
@@ -222,12 +254,14 @@ impl<'a> Exchange<'a> {
         Ok(())
     }
 
-    async fn instance(&self, program: &Program) -> Result<HttpInstance, Fault> {
+    async fn instance(&mut self, program: &Program) -> Result<HttpInstance, Fault> {
         let generation = self.generation;
-        if let Some(instance) = generation.http_instances.take() {
-            return Ok(instance);
-        }
-        HttpInstance::start(program, generation.context.clone(), generation.starting()).await
+        let start =
+            || HttpInstance::start(program, generation.context.clone(), generation.starting());
+        let (instance, waited) = generation.find(&generation.http_instances, start).await?;
+        self.usage.queue += waited;
+        self.began += waited;
+        Ok(instance)
     }
 
     /// Passes the head on, or keeps what is wrong until the call has ended.
@@ -248,7 +282,11 @@ impl<'a> Exchange<'a> {
         });
         match checked {
             Ok(response) => {
-                self.head = Some((self.began.elapsed(), response.status().is_server_error()));
+                self.head = Some((self.began.elapsed(), response.status()));
+                if self.generation.context.database.is_none() {
+                    // What is left needs nothing that another process has to wait for.
+                    self._in_flight = self.generation.streams.enter();
+                }
                 self.tell(Ok(response));
             }
             Err(fault) => self.wrong = Some(fault),
@@ -263,15 +301,15 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Counts what the call took and came to.
+    /// Counts what the call took and came to, and tells of it where somebody wants to know.
     fn end(mut self, ended: Result<(), Fault>) {
         let generation = self.generation;
         let took = self.began.elapsed();
         let metrics = &generation.context.metrics;
         metrics.finished(took, &self.usage);
-        let (head_took, is_error) = self.head.unwrap_or((took, false));
+        let (head_took, status) = self.head.unwrap_or((took, StatusCode::OK));
         let is_bad = match &ended {
-            Ok(()) => is_error,
+            Ok(()) => status.is_server_error(),
             Err(fault) => fault.is_plugin_fault() && self.is_blamed(),
         };
         if self.is_blamed() {
@@ -279,14 +317,20 @@ impl<'a> Exchange<'a> {
         }
         generation.scores.count(is_bad, head_took);
         spans::finished(&self.usage);
-        let Err(fault) = ended else {
-            if is_error {
-                metrics.refused.inc()
-            } else {
-                metrics.ok.inc()
-            }
-            return;
-        };
+        // How long a body takes is also the reader's doing.
+        let wall = if ended.is_ok() { head_took } else { took };
+        let asked = (self.caller.operation.as_str(), self.caller.origin());
+        slow_call::report(generation, asked, outcome(&ended, status), wall, &self.usage);
+        match ended {
+            Ok(()) if is_refusal(status) => metrics.refused.inc(),
+            Ok(()) => metrics.ok.inc(),
+            Err(fault) => self.fail(fault),
+        }
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        let generation = self.generation;
+        let metrics = &generation.context.metrics;
         metrics.fault(fault.code());
         metrics.limit_hit(fault.code());
         spans::faulted(&Span::current(), &fault);
@@ -296,6 +340,20 @@ impl<'a> Exchange<'a> {
             let fault = generation.without_secrets(fault);
             tracing::warn!(plugin = generation.name(), "{fault}; its answer was cut off");
         }
+    }
+}
+
+/// Whether an answer counts as a refusal, as those of plugins do.
+fn is_refusal(status: StatusCode) -> bool {
+    status.as_u16() >= 400
+}
+
+/// What a call came to, in a word.
+fn outcome(ended: &Result<(), Fault>, status: StatusCode) -> &'static str {
+    match ended {
+        Ok(()) if is_refusal(status) => "refused",
+        Ok(()) => "ok",
+        Err(fault) => fault.code(),
     }
 }
 

@@ -1,36 +1,34 @@
 //! `wasi:keyvalue`: keys and values in the plugin's own database, apart by tenant and bucket. Each
-//! operation is a transaction of its own, and durable when it returns.
+//! operation is a transaction of its own, and durable when it returns. What is done in one is in `rows`.
+//!
+//! This is the newest version; `older` has those before as forms of it.
+
+mod older;
+mod rows;
 
 use std::sync::Arc;
 
 use caplet_abi::standard::keyvalue::{Error, Host, HostBucket, KeyResponse};
-use caplet_abi::standard::{Bucket, atomics, batch};
-use caplet_store::{self as store, Begin, Mode, Transaction, Value};
+use caplet_abi::standard::{Bucket, Cas, atomics, batch};
+use caplet_store::{self as store, Mode};
 use futures::future::BoxFuture;
 use wasmtime::component::Resource;
 
+use self::rows::{Failure, Keys, Place, Rows, Swapped, seen};
 use crate::guest::Guest;
+use crate::transaction;
 
 /// The longest key and the longest name of a bucket, in bytes.
 const KEY_BYTES_MAX: usize = 1_024;
 
-/// Keys in one page of a list.
-const PAGE_KEYS: usize = 500;
-
 /// Attempts of an operation that the store rolls back for reasons of its own.
 const ATTEMPTS: u32 = 3;
 
-const GET: &str = "SELECT value FROM keyvalue WHERE tenant = $1 AND bucket = $2 AND key = $3";
-const SET: &str = "INSERT INTO keyvalue (tenant, bucket, key, value) VALUES ($1, $2, $3, $4) \
-                   ON CONFLICT (tenant, bucket, key) DO UPDATE SET value = excluded.value";
-const DELETE: &str = "DELETE FROM keyvalue WHERE tenant = $1 AND bucket = $2 AND key = $3";
-const KEYS: &str = "SELECT key FROM keyvalue WHERE tenant = $1 AND bucket = $2 ORDER BY key \
-                    LIMIT $3 OFFSET $4";
-
 type Outcome<T> = wasmtime::Result<Result<T, Error>>;
+type SwapOutcome = wasmtime::Result<Result<(), atomics::CasError>>;
 
 /// What is done in one transaction.
-type Doing<'a, T> = BoxFuture<'a, Result<T, Error>>;
+type Doing<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
 impl Host for Guest {
     async fn open(&mut self, identifier: String) -> Outcome<Resource<Bucket>> {
@@ -45,11 +43,7 @@ impl Host for Guest {
 impl HostBucket for Guest {
     async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<Option<Vec<u8>>> {
         let place = self.place(&bucket, key)?;
-        self.operate(Mode::Read, move |rows| {
-            let place = place.clone();
-            Box::pin(async move { rows.get(&place?).await })
-        })
-        .await
+        self.value_at(place).await
     }
 
     async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Outcome<()> {
@@ -75,17 +69,14 @@ impl HostBucket for Guest {
         Ok(self.get(bucket, key).await?.map(|value| value.is_some()))
     }
 
+    /// A cursor is the first key of its page, so that keys that come or go before it shift nothing.
     async fn list_keys(
         &mut self,
         bucket: Resource<Bucket>,
-        cursor: Option<u64>,
+        cursor: Option<String>,
     ) -> Outcome<KeyResponse> {
-        let place = self.place(&bucket, String::new())?;
-        self.operate(Mode::Read, move |rows| {
-            let place = place.clone();
-            Box::pin(async move { rows.keys(&place?, cursor.unwrap_or(0)).await })
-        })
-        .await
+        let page = self.keys(&bucket, cursor.unwrap_or_default(), 0).await?;
+        Ok(page.map(|Keys { keys, next }| KeyResponse { keys, cursor: next }))
     }
 
     async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
@@ -99,14 +90,54 @@ impl atomics::Host for Guest {
         &mut self,
         bucket: Resource<Bucket>,
         key: String,
-        delta: u64,
-    ) -> Outcome<u64> {
-        let place = self.place(&bucket, key)?;
-        self.operate(Mode::Write, move |rows| {
-            let place = place.clone();
-            Box::pin(async move { rows.increment(&place?, delta).await })
+        delta: i64,
+    ) -> Outcome<i64> {
+        self.add(&bucket, key, delta).await
+    }
+
+    async fn swap(&mut self, cas: Resource<Cas>, value: Vec<u8>) -> SwapOutcome {
+        let cas = self.table.delete(cas)?;
+        let place = self.place_in(cas.bucket.clone(), cas.key.clone());
+        let (before, value): (_, Arc<[u8]>) = (cas.seen, value.into());
+        let swapped = self.operate(Mode::Write, move |rows| {
+            let (place, value) = (place.clone(), value.clone());
+            Box::pin(async move { rows.swap(&place?, before, value.to_vec()).await })
+        });
+        let swapped = swapped.await?;
+        Ok(match swapped {
+            Ok(Swapped::Done) => Ok(()),
+            Ok(Swapped::Changed(seen)) => {
+                let again = self.table.push(Cas { seen, ..cas })?;
+                Err(atomics::CasError::CasFailed(again))
+            }
+            Err(error) => Err(atomics::CasError::StoreError(error)),
         })
-        .await
+    }
+}
+
+impl atomics::HostCas for Guest {
+    async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<Resource<Cas>> {
+        let bucket = self.table.get(&bucket)?.name.clone();
+        let place = self.place_in(bucket.clone(), key.clone());
+        Ok(match self.value_at(place).await? {
+            Ok(value) => Ok(self.table.push(Cas { bucket, key, seen: seen(value.as_deref()) })?),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// What is returned is what a swap from now on replaces.
+    async fn current(&mut self, cas: Resource<Cas>) -> Outcome<Option<Vec<u8>>> {
+        let Cas { bucket, key, .. } = self.table.get(&cas)?.clone();
+        let value = self.value_at(self.place_in(bucket, key)).await?;
+        if let Ok(value) = &value {
+            self.table.get_mut(&cas)?.seen = seen(value.as_deref());
+        }
+        Ok(value)
+    }
+
+    async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
+        self.table.delete(cas)?;
+        Ok(())
     }
 }
 
@@ -115,7 +146,7 @@ impl batch::Host for Guest {
         &mut self,
         bucket: Resource<Bucket>,
         keys: Vec<String>,
-    ) -> Outcome<Vec<Option<(String, Vec<u8>)>>> {
+    ) -> Outcome<Vec<(String, Option<Vec<u8>>)>> {
         let places = self.places(&bucket, keys)?;
         self.operate(Mode::Read, move |rows| {
             let places = places.clone();
@@ -123,7 +154,7 @@ impl batch::Host for Guest {
                 let mut found = Vec::new();
                 for place in places? {
                     let value = rows.get(&place).await?;
-                    found.push(value.map(|value| (place.key, value)));
+                    found.push((place.key, value));
                 }
                 Ok(found)
             })
@@ -167,17 +198,54 @@ impl batch::Host for Guest {
 
 impl Guest {
     fn place(&self, bucket: &Resource<Bucket>, key: String) -> Outcome<Place> {
-        let bucket = self.table.get(bucket)?.name.clone();
+        Ok(self.place_in(self.table.get(bucket)?.name.clone(), key))
+    }
+
+    fn place_in(&self, bucket: String, key: String) -> Result<Place, Error> {
         if key.len() > KEY_BYTES_MAX {
             let has = key.len();
             let reason = format!("the key has {has} bytes, at most {KEY_BYTES_MAX} are allowed");
-            return Ok(Err(Error::Other(reason)));
+            return Err(Error::Other(reason));
         }
-        Ok(Ok(Place { tenant: self.invocation.tenant.clone(), bucket, key }))
+        Ok(Place { tenant: self.invocation.tenant.clone(), bucket, key })
     }
 
     fn places(&self, bucket: &Resource<Bucket>, keys: Vec<String>) -> Outcome<Vec<Place>> {
         keys.into_iter().map(|key| self.place(bucket, key)).collect()
+    }
+
+    async fn value_at(&mut self, place: Result<Place, Error>) -> Outcome<Option<Vec<u8>>> {
+        self.operate(Mode::Read, move |rows| {
+            let place = place.clone();
+            Box::pin(async move { rows.get(&place?).await })
+        })
+        .await
+    }
+
+    async fn keys(
+        &mut self,
+        bucket: &Resource<Bucket>,
+        from: String,
+        n_skipped: u64,
+    ) -> Outcome<Keys> {
+        let from = self.place(bucket, from)?;
+        self.operate(Mode::Read, move |rows| {
+            let from = from.clone();
+            Box::pin(async move { rows.keys(&from?, n_skipped).await })
+        })
+        .await
+    }
+
+    async fn add<N>(&mut self, bucket: &Resource<Bucket>, key: String, delta: N) -> Outcome<N>
+    where
+        N: Into<i128> + TryFrom<i128> + Copy + Send + Sync + 'static,
+    {
+        let place = self.place(bucket, key)?;
+        self.operate(Mode::Write, move |rows| {
+            let place = place.clone();
+            Box::pin(async move { rows.increment(&place?, delta).await })
+        })
+        .await
     }
 
     /// Does something in a transaction of its own; again, when the store asks for that.
@@ -186,117 +254,38 @@ impl Guest {
         D: for<'a> Fn(&'a mut Rows) -> Doing<'a, T>,
     {
         self.enter_serving("sql")?;
-        let Some(database) = self.context.database.clone() else {
-            return Ok(Err(Error::AccessDenied));
-        };
         let mut last = Error::Other("the storage did not answer in time".to_owned());
         for _ in 0..ATTEMPTS {
-            let begin = Begin {
-                mode,
-                tenant: self.invocation.tenant.clone(),
-                deadline: self.invocation.deadline,
-                tag: None,
-            };
-            let mut rows = match database.begin(begin).await {
-                Ok(transaction) => Rows(transaction),
-                Err(error) => return Ok(Err(refused(&error))),
-            };
-            match operation(&mut rows).await {
-                Ok(outcome) => match rows.0.commit().await {
-                    Ok(()) => return Ok(Ok(outcome)),
-                    Err(error @ store::Error::Retry(_)) => last = refused(&error),
-                    Err(error) => return Ok(Err(refused(&error))),
-                },
-                Err(error) => {
-                    rows.0.rollback().await;
-                    return Ok(Err(error));
+            match self.attempt(mode, &operation).await {
+                Ok(outcome) => return Ok(Ok(outcome)),
+                Err(failure @ Failure::Store(store::Error::Retry(_))) => last = failure.into(),
+                Err(failure) => {
+                    self.count_limit(&failure);
+                    return Ok(Err(failure.into()));
                 }
             }
         }
         Ok(Err(last))
     }
-}
 
-fn refused(error: &store::Error) -> Error {
-    Error::Other(error.to_string())
-}
-
-/// Where a value lies.
-#[derive(Debug, Clone)]
-struct Place {
-    tenant: Arc<str>,
-    bucket: String,
-    key: String,
-}
-
-impl Place {
-    fn values(&self) -> Vec<Value> {
-        let text = |text: &str| Value::Text(text.to_owned());
-        vec![text(&self.tenant), text(&self.bucket), text(&self.key)]
-    }
-}
-
-/// The rows within a transaction.
-struct Rows(Box<dyn Transaction>);
-
-impl Rows {
-    async fn get(&mut self, place: &Place) -> Result<Option<Vec<u8>>, Error> {
-        let rows = self.0.query(GET, &place.values()).await.map_err(|error| refused(&error))?;
-        Ok(rows.values.into_iter().next().and_then(|value| match value {
-            Value::Blob(bytes) => Some(bytes),
-            Value::Text(text) => Some(text.into_bytes()),
-            _ => None,
-        }))
+    async fn attempt<T, D>(&mut self, mode: Mode, operation: &D) -> Result<T, Failure>
+    where
+        D: for<'a> Fn(&'a mut Rows) -> Doing<'a, T>,
+    {
+        let begun = transaction::begin(&self.context, &mut self.invocation, mode).await;
+        let transaction = begun.ok_or(Error::AccessDenied)??;
+        let mut rows = Rows::new(transaction, self.context.clone());
+        let outcome = operation(&mut rows).await;
+        let (outcome, usage) = rows.end(outcome).await;
+        self.invocation.store_usage.add(usage);
+        outcome
     }
 
-    async fn set(&mut self, place: &Place, value: Vec<u8>) -> Result<(), Error> {
-        let mut values = place.values();
-        values.push(Value::Blob(value));
-        self.execute(SET, &values).await
-    }
-
-    async fn delete(&mut self, place: &Place) -> Result<(), Error> {
-        self.execute(DELETE, &place.values()).await
-    }
-
-    /// Numbers are kept as decimal texts, so that a guest can also set and get them.
-    async fn increment(&mut self, place: &Place, delta: u64) -> Result<u64, Error> {
-        let before = match self.get(place).await? {
-            None => 0,
-            Some(bytes) => {
-                let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
-                number.ok_or_else(|| Error::Other("the value is not a number".to_owned()))?
-            }
-        };
-        let after = delta.checked_add(before).ok_or_else(|| {
-            Error::Other("the number would be larger than 64 bits hold".to_owned())
-        })?;
-        self.set(place, after.to_string().into_bytes()).await?;
-        Ok(after)
-    }
-
-    /// A page of a bucket's keys in their order. The cursor is how many came before.
-    async fn keys(&mut self, place: &Place, before: u64) -> Result<KeyResponse, Error> {
-        let offset = i64::try_from(before).unwrap_or(i64::MAX);
-        let number = |number: usize| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
-        let mut values = place.values();
-        values.truncate(2);
-        values.extend([number(PAGE_KEYS + 1), Value::Integer(offset)]);
-        let rows = self.0.query(KEYS, &values).await.map_err(|error| refused(&error))?;
-        let mut keys: Vec<String> = rows
-            .values
-            .into_iter()
-            .filter_map(|value| match value {
-                Value::Text(key) => Some(key),
-                _ => None,
-            })
-            .collect();
-        let has_more = keys.len() > PAGE_KEYS;
-        keys.truncate(PAGE_KEYS);
-        Ok(KeyResponse { keys, cursor: has_more.then(|| before + PAGE_KEYS as u64) })
-    }
-
-    async fn execute(&mut self, statement: &str, values: &[Value]) -> Result<(), Error> {
-        self.0.execute(statement, values).await.map(drop).map_err(|error| refused(&error))
+    fn count_limit(&self, failure: &Failure) {
+        if let Failure::Store(error) = failure
+            && let Some(limit) = error.limit()
+        {
+            self.context.metrics.limit_hit(limit);
+        }
     }
 }

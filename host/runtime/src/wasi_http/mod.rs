@@ -5,8 +5,8 @@
 //! - `describe`: the description that such a component cannot give by itself; `program`: one that is
 //!   compiled and linked; `instance`: one that runs, and what its store holds.
 //! - `forward`: the way of a request to it and of its answer back, both as streams.
-//! - `config`, `keyvalue`, `logging`: the standard interfaces, served from the plugin's settings, database
-//!   and log; `outbound`: the requests that it sends.
+//! - `config`, `keyvalue`, `logging`: the standard interfaces in the versions that were published, served
+//!   from the plugin's settings, database and log; `outbound`: the requests that it sends.
 //!
 //! An answer leaves before the call has ended, so a call is no transaction here: each operation on keys and
 //! values is one.

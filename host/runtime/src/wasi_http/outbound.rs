@@ -56,7 +56,7 @@ impl Sender {
         self.is_copy = invocation.is_copy;
     }
 
-    /// Whether a request may be sent. One that may not is counted, and why is logged.
+    /// Whether a request may be sent. One that may not is counted, and written down with the reason.
     fn may_send(&self, uri: &Uri) -> bool {
         let context = &self.context;
         if context.revoked.has(OUTBOUND_HTTP) {
@@ -66,13 +66,10 @@ impl Sender {
         let is_allowed = context.outbound.allows(uri);
         if !is_allowed {
             context.metrics.limit_hit("outbound-origin");
-            tracing::warn!(
-                plugin = %context.plugin,
-                request_id = %self.request_id,
-                "it may not send a request to `{}`; name the origin in `outbound_origins` of the plugin \
-                 to allow it",
-                origin_of(uri).unwrap_or_default()
-            );
+            let origin = origin_of(uri).unwrap_or_default();
+            // What it asked for may have a secret in it.
+            let origin = context.redaction.text(&origin);
+            context.revoked.denied_origin(&origin, &self.request_id, context.clock.now_ms());
         }
         is_allowed && !self.is_copy
     }

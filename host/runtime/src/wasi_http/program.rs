@@ -1,6 +1,6 @@
 //! A component of `wasi:http` that is compiled and linked, and the engine on which all of them run.
 
-use caplet_abi::standard;
+use caplet_abi::standard::{self, older_config, older_keyvalue};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -35,9 +35,15 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<HttpGuest>> {
     p3::add_to_linker(&mut linker)?;
     let guest: fn(&mut HttpGuest) -> &mut Guest = |data| &mut data.guest;
     standard::config::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
+    older_config::store_2024_09_27::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
+    older_config::store::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
+    older_config::runtime::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
     standard::keyvalue::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
     standard::atomics::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
     standard::batch::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
+    older_keyvalue::store::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
+    older_keyvalue::atomics::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
+    older_keyvalue::batch::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
     standard::logging::add_to_linker::<_, HasSelf<Guest>>(&mut linker, guest)?;
     Ok(linker)
 }

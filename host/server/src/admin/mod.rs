@@ -1,11 +1,12 @@
 //! The admin API below `/admin/api`: what operators, the command line and consoles see and do. Every
 //! request needs the permission [`PERMISSION`]. An area of it is a module with its routes and handlers
-//! ([`audit`], [`components`], [`keys`], [`operations`], [`plugins`], [`rights`], [`rollout`], [`services`], [`settings`], [`subjects`]); what the areas share is here: the check of the
+//! ([`audit`], [`components`], [`denials`], [`keys`], [`operations`], [`plugins`], [`rights`], [`rollout`], [`services`], [`settings`], [`subjects`]); what the areas share is here: the check of the
 //! caller, the reading of bodies, errors as problem documents, and the OpenAPI document that is made
 //! from the handlers.
 
 mod audit;
 mod components;
+mod denials;
 mod keys;
 mod operations;
 mod plugins;
@@ -74,6 +75,7 @@ impl Admin {
             .merge(operations::routes())
             .merge(plugins::routes())
             .merge(rights::routes())
+            .merge(denials::routes())
             .merge(rollout::routes())
             .merge(services::routes())
             .merge(settings::routes())

@@ -39,8 +39,8 @@ pub(super) struct Operation {
     /// approval), `planned` (a dry run), `staged` (it is rolled out), `taken-back`, `stopped` or
     /// `refused`; null while nobody sees a change.
     outcome: Option<&'static str>,
-    /// The number of the generation that it is about: which serves by it, is ready, is rolled out or
-    /// was taken back.
+    /// The number of the generation that it is about: which serves by it, is ready, waits, is rolled out
+    /// or was taken back.
     generation: Option<u32>,
     /// The step that refused it.
     refused_at: Option<&'static str>,
@@ -166,7 +166,8 @@ impl Operation {
                 self.generation = Some(number);
                 "ready"
             }
-            Outcome::Waiting(differences) => {
+            Outcome::Waiting(number, differences) => {
+                self.generation = Some(number);
                 self.differences = differences.into_iter().map(difference).collect();
                 "waiting"
             }

@@ -7,8 +7,8 @@ use axum::Extension;
 use axum::extract::State as Extracted;
 use axum::extract::rejection::JsonRejection;
 use caplet_runtime::{
-    Change, ChangeKind, GenerationKind, GenerationRecord, GenerationState, Identity, Presence,
-    Quarantined,
+    Change, ChangeKind, Generation, GenerationKind, GenerationRecord, GenerationState, Identity,
+    Part, Presence, Quarantined, Revocation, Runtime, Source,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -62,8 +62,15 @@ struct Plugin {
     digest: String,
     /// The rights that it asks for.
     rights: Vec<String>,
+    /// Those of them that were taken from it.
+    revoked: Vec<String>,
     /// What its database takes on disk, in bytes.
     database_bytes: u64,
+    /// The limits that hold for it, by name.
+    #[schema(value_type = Object)]
+    limits: serde_json::Value,
+    /// Those of them that were set for this plugin.
+    own_limits: Vec<String>,
     /// Set while the plugin is in quarantine: it failed too often, and its callers are answered 503.
     quarantine: Option<Quarantine>,
     /// Set while another version is rolled out beside it.
@@ -126,6 +133,7 @@ async fn list(Extracted(state): Extracted<State>) -> Result<Json<Plugins>, Probl
     let known = host.runtime.plugins().await.map_err(|error| not_read(&error))?;
     let disabled = known.into_iter().filter(|plugin| plugin.state == Presence::Disabled);
     let disabled = disabled.map(|plugin| plugin.name).collect();
+    let revoked = host.runtime.revocations().await.map_err(|error| not_read(&error))?;
     let table = host.runtime.table();
     let items = table.iter().map(|generation| Plugin {
         name: generation.name().to_owned(),
@@ -134,7 +142,10 @@ async fn list(Extracted(state): Extracted<State>) -> Result<Json<Plugins>, Probl
         generation: generation.number(),
         digest: generation.digest().to_string(),
         rights: generation.inspection().rights.iter().map(|it| it.name.to_owned()).collect(),
+        revoked: revoked_of(generation, &revoked),
         database_bytes: generation.database_bytes(),
+        limits: serde_json::to_value(generation.limits()).unwrap_or_default(),
+        own_limits: own_limits(&host.runtime, generation.name()),
         quarantine: generation.quarantined().map(Quarantine::from),
         rollout: table.rollout(generation.name()).map(|it| RolloutOfPlugin {
             generation: it.candidate().number(),
@@ -151,6 +162,20 @@ async fn list(Extracted(state): Extracted<State>) -> Result<Json<Plugins>, Probl
         loading: loading.collect(),
         failed: failed.map(|(file, reason)| FailedFile { file, reason }).collect(),
     }))
+}
+
+/// The rights that a plugin asks for and does not have any more.
+fn revoked_of(generation: &Generation, revoked: &[Revocation]) -> Vec<String> {
+    let asked = |name: &str| generation.inspection().rights.iter().any(|it| it.name == name);
+    let of = revoked.iter().filter(|it| it.plugin == generation.name() && asked(&it.name));
+    of.map(|it| it.name.clone()).collect()
+}
+
+/// The limits that were set for a plugin alone.
+fn own_limits(runtime: &Runtime, plugin: &str) -> Vec<String> {
+    let origins = runtime.configuration(plugin, Part::Limits).map(|it| it.origins);
+    let own = origins.into_iter().flatten().filter(|(_, source)| *source != Source::Default);
+    own.map(|(place, _)| place.trim_start_matches('/').to_owned()).collect()
 }
 
 /// A component that is to serve.
@@ -171,10 +196,13 @@ struct NewPlugin {
     stage: Option<NewStage>,
 }
 
-/// How what waits is to begin.
+/// Which generation is agreed to, and how it is to begin.
 #[derive(Deserialize, Default, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Approval {
+    /// Its number; the only one that waits, when not given.
+    #[schema(minimum = 1)]
+    generation: Option<u32>,
     /// Which requests it gets at first, beside the version that serves; all, when not given.
     stage: Option<NewStage>,
 }
@@ -226,8 +254,16 @@ struct GenerationOfPlugin {
     served_at: Option<String>,
     /// When it ended; null: it did not.
     ended_at: Option<String>,
+    /// When it gave up the old shape of the data; null: it did not.
+    contracted_at: Option<String>,
     /// Which requests it gets, or got last, while it is rolled out, for people; null: it was not.
     stage: Option<String>,
+    /// The highest number of its migrations, 0 when it has none; null: it was not kept.
+    schema_version: Option<u32>,
+    /// What it said of itself: title, routes, permissions, the schema of its settings, migrations and files;
+    /// null: it was not kept.
+    #[schema(value_type = Option<Object>)]
+    description: Option<serde_json::Value>,
 }
 
 pub(super) type Begun = Result<(StatusCode, Json<Operation>), Problem>;
@@ -266,19 +302,35 @@ async fn remove_plugin(
     begin(&state, Change::approved(kind, &caller.subject))
 }
 
-/// Agree to the generation that waits.
+/// Agree to what a generation that waits was told to change. One that changes more by now waits again, under
+/// another number.
 #[utoipa::path(post, path = "/plugins/{name}/approve", params(("name" = String, Path, description = "The plugin.")),
-    request_body = Option<Approval>, responses((status = 202, body = Operation)))]
+    request_body = Option<Approval>, responses((status = 202, body = Operation),
+        (status = 412, description = "The generation of that number does not wait.")))]
 async fn approve_plugin(
     Extracted(state): Extracted<State>,
     Extension(caller): Extension<Arc<Identity>>,
     Named(plugin): Named<String>,
     body: Result<Option<axum::Json<Approval>>, JsonRejection>,
 ) -> Begun {
-    let stage = body?.and_then(|axum::Json(approval)| approval.stage);
+    let Approval { generation, stage } = body?.map(|axum::Json(it)| it).unwrap_or_default();
     let stage = stage.map(NewStage::checked).transpose()?;
-    let kind = ChangeKind::Approve { plugin };
+    if let Some(number) = generation {
+        check_waits(&state, &plugin, number).await?;
+    }
+    let kind = ChangeKind::Approve { plugin, expected: generation };
     begin(&state, Change { stage, ..Change::approved(kind, &caller.subject) })
+}
+
+/// 412 when the generation of that number does not wait for approval.
+async fn check_waits(state: &State, plugin: &str, number: u32) -> Result<(), Problem> {
+    let history = state.host()?.runtime.history(plugin).await.map_err(|error| not_read(&error))?;
+    let waits = |it: &GenerationRecord| it.number == number && it.state == GenerationState::Waiting;
+    if history.iter().any(waits) {
+        return Ok(());
+    }
+    let detail = format!("Generation {number} of `{plugin}` does not wait for approval.");
+    Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", detail))
 }
 
 /// Let an earlier generation serve again.
@@ -325,11 +377,17 @@ async fn list_generations(
     Extracted(state): Extracted<State>,
     Named(plugin): Named<String>,
 ) -> Result<Json<Generations>, Problem> {
-    let history = state.host()?.runtime.history(&plugin).await.map_err(|error| not_read(&error))?;
+    let host = state.host()?;
+    let history = host.runtime.history(&plugin).await.map_err(|error| not_read(&error))?;
     if history.is_empty() {
         return Err(Problem::not_found());
     }
-    Ok(Json(Generations { items: history.into_iter().map(of_record).collect() }))
+    let mut items = Vec::new();
+    for record in history {
+        let description = host.runtime.description_of(&plugin, record.number).await;
+        items.push(of_record(record, description.map_err(|error| not_read(&error))?));
+    }
+    Ok(Json(Generations { items }))
 }
 
 pub(super) fn begin(state: &State, change: Change) -> Begun {
@@ -343,7 +401,10 @@ pub(super) fn begin(state: &State, change: Change) -> Begun {
     Ok((StatusCode::ACCEPTED, Json(operations::shown(&operation))))
 }
 
-fn of_record(record: GenerationRecord) -> GenerationOfPlugin {
+fn of_record(
+    record: GenerationRecord,
+    description: Option<serde_json::Value>,
+) -> GenerationOfPlugin {
     GenerationOfPlugin {
         number: record.number,
         version: record.version,
@@ -357,7 +418,10 @@ fn of_record(record: GenerationRecord) -> GenerationOfPlugin {
         created_at: time(record.created_ms),
         served_at: record.served_ms.map(time),
         ended_at: record.ended_ms.map(time),
+        contracted_at: record.contracted_ms.map(time),
         stage: record.stage.map(|stage| stage.to_string()),
+        schema_version: record.schema_version,
+        description,
     }
 }
 

@@ -2,18 +2,39 @@
 //! also those that the router and its extractors make.
 
 use axum::extract::rejection::{JsonRejection, PathRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::ALLOW;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 
-/// A JSON body, of a request or of an answer.
-#[derive(Debug, Clone, Copy, FromRequest)]
-#[from_request(via(axum::Json), rejection(Problem))]
+/// A JSON body, of a request or of an answer. That of a request is an object: serde would take a list for a
+/// struct as well, by the order of its members.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let body = Request::from_parts(parts.clone(), body);
+        let body = Bytes::from_request(body, state).await.map_err(|rejection| {
+            Problem::new(rejection.status(), "body-malformed", rejection.body_text())
+        })?;
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            let detail = "The body has to be a JSON object.";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body-invalid", detail));
+        }
+        let axum::Json(value) =
+            axum::Json::from_request(Request::from_parts(parts, body.into()), state).await?;
+        Ok(Self(value))
+    }
+}
 
 /// The name in a path. What cannot be one names nothing.
 #[derive(Debug, FromRequestParts)]

@@ -1,5 +1,5 @@
-//! `/admin/api/plugins/{name}/rights` and `/admin/api/denials`: what a plugin may do, taken and given back
-//! while it serves, and why a call of its was denied.
+//! `/admin/api/plugins/{name}/rights`: what a plugin may do, taken and given back while it serves. Why a call
+//! was denied is in [`super::denials`].
 
 use std::sync::Arc;
 
@@ -17,10 +17,7 @@ use crate::host::Shared;
 use crate::problem::Problem;
 
 pub(super) fn routes() -> OpenApiRouter<State> {
-    OpenApiRouter::new()
-        .routes(routes!(list_rights))
-        .routes(routes!(grant_right, revoke_right))
-        .routes(routes!(explain_denials))
+    OpenApiRouter::new().routes(routes!(list_rights)).routes(routes!(grant_right, revoke_right))
 }
 
 /// What a plugin may do.
@@ -43,28 +40,6 @@ struct PluginRight {
     revoked_by: Option<String>,
     /// When it was taken; null: never.
     revoked_at: Option<String>,
-}
-
-/// Why calls were denied.
-#[derive(Serialize, ToSchema)]
-struct Denials {
-    /// One for each right that the request lacked.
-    items: Vec<Denial>,
-}
-
-/// Why a call was denied.
-#[derive(Serialize, ToSchema)]
-struct Denial {
-    /// The plugin that called.
-    plugin: String,
-    /// The right that it lacked.
-    right: String,
-    /// When it called.
-    at: String,
-    /// The reason, for people.
-    reason: String,
-    /// The command that allows it; null: it is allowed now.
-    remedy: Option<String>,
 }
 
 /// List what a plugin may do.
@@ -124,47 +99,6 @@ async fn revoke_right(
     let revoked = host.runtime.revoke(&plugin, &right, &caller.subject).await;
     revoked.map_err(|error| refused(&error))?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Explain why calls in a request were denied.
-#[utoipa::path(get, path = "/denials/{request}",
-    params(("request" = String, Path, description = "The request's id.")),
-    responses((status = 200, body = Denials)))]
-async fn explain_denials(
-    Extracted(state): Extracted<State>,
-    Named(request): Named<String>,
-) -> Result<Json<Denials>, Problem> {
-    let host = state.host()?;
-    let entries = host.runtime.audit().of_request(&request).await;
-    let entries = entries.map_err(|error| super::not_read(&error))?;
-    let revoked = host.runtime.revocations().await.map_err(|error| super::not_read(&error))?;
-    let mut items: Vec<Denial> = Vec::new();
-    for entry in entries.into_iter().filter(|entry| entry.action == "right.denied") {
-        let detail: serde_json::Value = serde_json::from_str(&entry.detail).unwrap_or_default();
-        let right = detail["right"].as_str().unwrap_or_default().to_owned();
-        if items.iter().any(|item| item.plugin == entry.plugin && item.right == right) {
-            continue;
-        }
-        let taken = revoked.iter().find(|it| it.plugin == entry.plugin && it.name == right);
-        items.push(Denial {
-            reason: reason(&entry.plugin, &right, taken),
-            remedy: taken.map(|_| format!("caplet grant {} {right}", entry.plugin)),
-            plugin: entry.plugin,
-            right,
-            at: time(entry.at_ms),
-        });
-    }
-    if items.is_empty() { Err(Problem::not_found()) } else { Ok(Json(Denials { items })) }
-}
-
-fn reason(plugin: &str, right: &str, taken: Option<&Revocation>) -> String {
-    match taken {
-        Some(taken) => {
-            let (by, at) = (&taken.revoked_by, time(taken.revoked_ms));
-            format!("{by} took the right `{right}` from `{plugin}` at {at}.")
-        }
-        None => format!("`{plugin}` lacked the right `{right}` then; it has it now."),
-    }
 }
 
 /// A name that no plugin ever had is a slip of the pen.

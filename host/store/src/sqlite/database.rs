@@ -140,10 +140,6 @@ impl Database for DatabaseHandle {
         self.0.plans.restore_statements(tag, texts);
     }
 
-    fn forget_statements(&self, tag: Tag) {
-        self.0.plans.forget_statements(tag);
-    }
-
     async fn begin(&self, begin: Begin) -> Result<Box<dyn Transaction>> {
         let database = Arc::clone(&self.0);
         Ok(match begin.mode {

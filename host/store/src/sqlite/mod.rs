@@ -163,6 +163,12 @@ impl Store for Sqlite {
         *known = Arc::downgrade(&database);
         Ok(Arc::new(DatabaseHandle(database)))
     }
+
+    async fn open_scratch(&self, limits: Limits) -> Result<Arc<dyn Database>> {
+        // The database keeps its folder, which is removed with it.
+        let alone = Sqlite::open(Options::temporary())?;
+        Store::open(&alone, "scratch", limits).await
+    }
 }
 
 /// The name becomes a file's, so it is checked once more.
@@ -179,6 +185,25 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Error::Unavailable(format!("the work was not done: {error}")))
+}
+
+/// What a thread gives way by whose work nobody's request waits for.
+const NICENESS: i32 = 10;
+
+/// As [`off_thread`], for long work that no request waits for: on a thread of its own, from which the system
+/// takes the processor as soon as anybody else needs it, where it knows priorities of threads.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let (done, outcome) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("caplet-aside".to_owned()).spawn(move || {
+        #[cfg(target_os = "linux")]
+        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+            tracing::debug!(%error, "a thread beside the requests has no lower priority");
+        }
+        // Whoever waited may have gone.
+        let _ = done.send(work());
+    });
+    thread.map_err(|error| Error::Unavailable(format!("no thread: {error}")))?;
+    outcome.await.map_err(|_| Error::Unavailable("the work was not done: it panicked".to_owned()))
 }
 
 /// As [`off_thread`], for a statement: when the caller goes away, the statement is interrupted.

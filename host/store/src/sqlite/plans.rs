@@ -32,7 +32,7 @@ const QUICK_TIME_MAX: Duration = Duration::from_millis(1);
 pub(super) struct Prepared {
     pub(super) text: Arc<str>,
     pub(super) checked: Checked,
-    /// The tags under which it is recorded already, a bit each.
+    /// The number of the tag under which it was recorded last: nearly always that of every run.
     recorded: AtomicU64,
     /// Quick runs that are still missing until it is tried on the calling thread.
     n_quick_runs_left: AtomicU32,
@@ -134,12 +134,22 @@ impl Plans {
     pub(super) async fn get(&self, text: &str, tag: Option<Tag>) -> Result<Arc<Prepared>> {
         let prepared = self.find(text).await?;
         if let Some(tag) = tag
-            && prepared.recorded.load(Ordering::Relaxed) & tag.bit() == 0
+            && prepared.recorded.load(Ordering::Relaxed) != tag.number()
         {
-            self.record.lock().add(&prepared.text, tag);
-            prepared.recorded.fetch_or(tag.bit(), Ordering::Relaxed);
+            let forgotten = self.record.lock().add(&prepared.text, tag);
+            forgotten.into_iter().for_each(|tag| self.record_again(tag));
+            prepared.recorded.store(tag.number(), Ordering::Relaxed);
         }
         Ok(prepared)
+    }
+
+    /// Sees to it that what runs under a tag, of which all was forgotten, is recorded once more.
+    fn record_again(&self, tag: Tag) {
+        for (_, prepared) in self.texts.lock().iter() {
+            let recorded = &prepared.recorded;
+            let _ =
+                recorded.compare_exchange(tag.number(), 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn statements_of(&self, tag: Tag) -> Statements {
@@ -147,15 +157,9 @@ impl Plans {
     }
 
     pub(super) fn restore_statements(&self, tag: Tag, texts: &[String]) {
-        let mut record = self.record.lock();
-        texts.iter().for_each(|text| record.add(&Arc::from(text.as_str()), tag));
-    }
-
-    pub(super) fn forget_statements(&self, tag: Tag) {
-        let mut record = self.record.lock();
-        record.forget(tag);
-        for (_, prepared) in self.texts.lock().iter() {
-            prepared.recorded.fetch_and(!tag.bit(), Ordering::Relaxed);
+        for text in texts {
+            let forgotten = self.record.lock().add(&Arc::from(text.as_str()), tag);
+            forgotten.into_iter().for_each(|tag| self.record_again(tag));
         }
     }
 
