@@ -133,7 +133,7 @@ func (p *Plugin) handle(raw *abi.Request) (response abi.Response) {
 		if route.route.Operation == raw.Operation {
 			answer, err := route.call(raw)
 			if err != nil {
-				return problemOf(err).response()
+				return ProblemOf(err).response()
 			}
 			return responseOf(answer)
 		}

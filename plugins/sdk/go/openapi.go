@@ -83,6 +83,13 @@ func (r *Route) parameters() []object {
 		parameters = append(parameters, object{"name": "limit", "in": "query", "schema": limit})
 		parameters = append(parameters, object{"name": "cursor", "in": "query", "schema": cursor})
 	}
+	if r.conditional {
+		for _, condition := range conditions {
+			parameters = append(parameters, object{
+				"name": condition[0], "in": "header", "description": condition[1], "schema": object{"type": "string"},
+			})
+		}
+	}
 	if r.query != nil {
 		for _, field := range fieldsOf(r.query) {
 			schema := schemaOf(field.kind, nil)
@@ -102,11 +109,15 @@ func (r *Route) responses() object {
 			"description": description, "content": object{"application/problem+json": schema},
 		}
 	}
-	if len(r.names()) > 0 || r.pages || r.query != nil || r.body != nil {
+	if len(r.names()) > 0 || r.pages || r.conditional || r.query != nil || r.body != nil {
 		problem("400", "The request is malformed.")
 	}
 	if len(r.names()) > 0 {
 		problem("404", "There is no such thing.")
+	}
+	if r.conditional {
+		problem("412", "It was changed since it was read.")
+		r.describeTag(responses)
 	}
 	if r.route.Access != 0 {
 		problem("401", "There is no valid token.")
@@ -119,6 +130,17 @@ func (r *Route) responses() object {
 		problem("422", "The body does not fit its schema; `errors` says where.")
 	}
 	return responses
+}
+
+// describeTag says that successes have a tag, and that one that the caller has is not sent again.
+func (r *Route) describeTag(responses object) {
+	etag := object{
+		"description": "The version; send it back as `If-Match`.", "schema": object{"type": "string"},
+	}
+	responses[strconv.Itoa(r.status)].(object)["headers"] = object{"etag": etag}
+	if method := r.route.Method; method == "GET" || method == "HEAD" || method == "*" {
+		responses["304"] = object{"description": "The caller has it already."}
+	}
 }
 
 func (r *Route) success() object {

@@ -42,15 +42,20 @@ func (p Page) After(order string) ([]any, error) {
 	if p.cursor == "" {
 		return nil, nil
 	}
-	keys := decodeCursor(order, p.cursor)
-	if keys == nil {
-		return nil, BadRequest("The cursor was not made for this list.").WithCode("bad-cursor")
-	}
-	return keys, nil
+	return DecodeCursor(order, p.cursor)
 }
 
-func encodeCursor(order string, keys []any) string {
+// EncodeCursor makes a cursor from the :key columns of a page's last item; order names the list's order.
+func EncodeCursor(order string, keys []any) string {
 	return base64.RawURLEncoding.EncodeToString(mustJSON([]any{cursorVersion, order, keys}))
+}
+
+// DecodeCursor reads the keys back; a Problem of status 400 when it is not a cursor of this order.
+func DecodeCursor(order, cursor string) ([]any, error) {
+	if keys := decodeCursor(order, cursor); keys != nil {
+		return keys, nil
+	}
+	return nil, BadRequest("The cursor was not made for this list.").WithCode("bad-cursor")
 }
 
 func decodeCursor(order, cursor string) []any {
@@ -85,7 +90,7 @@ func plain(number json.Number) any {
 func Listing(order string, page JSONPage) Response {
 	cursor := []byte("null")
 	if page.More {
-		cursor = mustJSON(encodeCursor(order, page.Last))
+		cursor = mustJSON(EncodeCursor(order, page.Last))
 	}
 	body := append([]byte(`{"items":`), page.Items...)
 	body = append(append(append(body, `,"next_cursor":`...), cursor...), '}')

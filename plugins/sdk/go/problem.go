@@ -52,6 +52,11 @@ func NotFound(detail string) *Problem { return NewProblem(404, "not-found", deta
 // Conflict is 409: the state of things does not allow it.
 func Conflict(detail string) *Problem { return NewProblem(409, "conflict", detail) }
 
+// PreconditionFailed is 412: it is not what the caller believes it to be.
+func PreconditionFailed(detail string) *Problem {
+	return NewProblem(412, "precondition-failed", detail)
+}
+
 // Unprocessable is 422: the body does not fit, at these places.
 func Unprocessable(faults ...Fault) *Problem {
 	problem := NewProblem(422, "unprocessable", "The body does not fit; see `errors`.")
@@ -100,8 +105,8 @@ func (p *Problem) response() abi.Response {
 	return abi.Response{Status: uint16(p.Status), Headers: headers, Body: mustJSON(document)}
 }
 
-// problemOf is what an error means for the caller. What is inside of it goes to the log, never out.
-func problemOf(err error) *Problem {
+// ProblemOf returns what an error means for the caller. What is inside of it goes to the log, never out.
+func ProblemOf(err error) *Problem {
 	var problem *Problem
 	var statement *SQLError
 	if errors.As(err, &problem) {

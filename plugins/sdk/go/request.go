@@ -11,7 +11,10 @@ import (
 // Request is a request that matched a route and fits what the route says.
 type Request struct {
 	// Page is what part of a list is asked for, when the route has pages.
-	Page  Page
+	Page Page
+	// Preconditions are what has to be true of the current version, when the route is conditional.
+	Preconditions Preconditions
+
 	raw   *abi.Request
 	body  any
 	query any
@@ -67,6 +70,13 @@ func (r *Request) read(route *Route) error {
 			return err
 		}
 		r.Page = page
+	}
+	if route.conditional {
+		preconditions, err := readPreconditions(r.raw.Headers)
+		if err != nil {
+			return err
+		}
+		r.Preconditions = preconditions
 	}
 	if route.query != nil {
 		query, err := readQuery(route.query, r.raw.Query)

@@ -17,8 +17,10 @@ type Route struct {
 	query    reflect.Type
 	anyQuery bool
 	pages    bool
-	answer   reflect.Type
-	status   int
+	// conditional routes have preconditions.
+	conditional bool
+	answer      reflect.Type
+	status      int
 }
 
 // Route adds a route of a method in capitals, * for any.
@@ -120,6 +122,16 @@ func (r *Route) AnyQuery() *Route {
 // Pages takes the query parameters limit and cursor; the handler has them in Request.Page.
 func (r *Route) Pages() *Route {
 	r.pages = true
+	return r
+}
+
+// Conditional takes If-Match, If-None-Match and their siblings, which the handler has in Request.Preconditions, and
+// says that answers have an ETag.
+func (r *Route) Conditional() *Route {
+	r.conditional = true
+	for _, condition := range conditions {
+		r.Headers(condition[0])
+	}
 	return r
 }
 

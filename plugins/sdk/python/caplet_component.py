@@ -90,3 +90,8 @@ class Health(exports.Health):
         reason = _PLUGIN.check_health()
         if reason is not None:
             raise Err(reason)
+
+
+# `caplet build` takes a world that has it when the plugin has a module `subject_data`.
+if hasattr(exports, "SubjectData"):
+    from caplet_subject_data import SubjectData  # noqa: F401

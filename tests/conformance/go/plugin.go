@@ -44,6 +44,36 @@ type Number struct {
 	Exact bool  `json:"exact,omitempty"`
 }
 
+// Look is how a version looks, and when it was made.
+type Look struct {
+	Variant    *string `json:"variant,omitempty"`
+	ModifiedMs *int64  `json:"modified_ms,omitempty"`
+}
+
+func tagOf(r *caplet.Request) caplet.ETag {
+	look, etag := caplet.QueryOf[Look](r), caplet.StrongETag(r.Path("version"))
+	if look.Variant != nil {
+		etag = etag.Variant(*look.Variant)
+	}
+	if look.ModifiedMs != nil {
+		etag = etag.Modified(*look.ModifiedMs)
+	}
+	return etag
+}
+
+func readVersion(r *caplet.Request) (any, error) {
+	return r.Preconditions.Unless(tagOf(r), func() (any, error) { return "read", nil })
+}
+
+func changeVersion(r *caplet.Request) (any, error) {
+	current := tagOf(r)
+	return caplet.Tagged(current, "changed"), r.Preconditions.Check(current)
+}
+
+func removeVersion(r *caplet.Request) (any, error) {
+	return nil, r.Preconditions.Require(caplet.StrongETag(r.Path("version")))
+}
+
 func decode(pair []string) any {
 	switch pair[0] {
 	case "integer":
@@ -236,6 +266,13 @@ func init() {
 		parent BIGINT REFERENCES things (id),
 		content BYTEA
 	);`)
+	plugin.Migration(2, "create traces", `CREATE TABLE traces (
+		id BIGINT NOT NULL PRIMARY KEY,
+		tenant TEXT NOT NULL,
+		person TEXT NOT NULL,
+		holding TEXT NOT NULL,
+		word TEXT NOT NULL
+	);`)
 	plugin.Asset("hello.txt", "text/plain; charset=utf-8", []byte("hé🎉"))
 	plugin.Post("/write", "write", run).Public().Body(Order{})
 	plugin.Post("/read", "read", run).Public().Reads().Body(Order{})
@@ -253,6 +290,10 @@ func init() {
 		number := caplet.QueryOf[Number](r)
 		return map[string]any{"count": number.Count, "exact": number.Exact}, nil
 	}).Public().Query(Number{})
+	versions := "/versions/{version}"
+	plugin.Get(versions, "read-version", readVersion).Public().Conditional().Query(Look{})
+	plugin.Put(versions, "change-version", changeVersion).Public().Conditional().Query(Look{})
+	plugin.Delete(versions, "remove-version", removeVersion).Public().Conditional().Answers(204, nil)
 	plugin.Get("/identity", "who", who).Public()
 	plugin.Get("/signed-in", "signed-in", nothing)
 	plugin.Get("/permitted", "permitted", nothing).Permission("conformance.try")

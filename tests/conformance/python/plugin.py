@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from caplet import (
+    ETag,
     Length,
     Plugin,
+    Preconditions,
     Problem,
     Range,
     Request,
     Response,
+    Tagged,
     clock,
     identity,
     log,
@@ -44,6 +47,19 @@ plugin.migration(
         size BIGINT CHECK (size > 0),
         parent BIGINT REFERENCES things (id),
         content BYTEA
+    );
+    """,
+)
+plugin.migration(
+    2,
+    "create traces",
+    """
+    CREATE TABLE traces (
+        id BIGINT NOT NULL PRIMARY KEY,
+        tenant TEXT NOT NULL,
+        person TEXT NOT NULL,
+        holding TEXT NOT NULL,
+        word TEXT NOT NULL
     );
     """,
 )
@@ -189,6 +205,40 @@ def checked(post: Post) -> Post:
 @plugin.get("/number", public=True)
 def number(count: int, exact: bool = False) -> dict[str, Any]:
     return {"count": count, "exact": exact}
+
+
+def tag_of(version: str, variant: str | None, modified_ms: int | None) -> ETag:
+    etag = ETag.strong(version)
+    if variant is not None:
+        etag = etag.variant(variant)
+    return etag if modified_ms is None else etag.modified(modified_ms)
+
+
+@plugin.get("/versions/{version}", public=True)
+def read_version(
+    version: str,
+    preconditions: Preconditions,
+    variant: str | None = None,
+    modified_ms: int | None = None,
+) -> Tagged[str]:
+    return preconditions.unless(tag_of(version, variant, modified_ms), lambda: "read")
+
+
+@plugin.put("/versions/{version}", public=True)
+def change_version(
+    version: str,
+    preconditions: Preconditions,
+    variant: str | None = None,
+    modified_ms: int | None = None,
+) -> Tagged[str]:
+    current = tag_of(version, variant, modified_ms)
+    preconditions.check(current)
+    return Tagged(current, "changed")
+
+
+@plugin.delete("/versions/{version}", public=True)
+def remove_version(version: str, preconditions: Preconditions) -> None:
+    preconditions.require(ETag.strong(version))
 
 
 @plugin.get("/identity", public=True)

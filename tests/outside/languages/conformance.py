@@ -3,7 +3,8 @@
     python conformance.py CAPLET COMPONENT
 
 Every language's conformance plugin must answer every step alike. A step is a request and what is
-expected of its answer and of the host's log; nothing of it is skipped.
+expected of its answer and of the host's log; nothing of it is skipped. After them come commands about
+people, whose data the plugin answers for.
 """
 
 import http.client
@@ -63,6 +64,15 @@ class Host:
         command = [self.caplet, "token", "--config", "caplet.toml", *arguments]
         return subprocess.check_output(command, cwd=self.place, text=True).strip()
 
+    def subject(self, arguments: list[str]) -> tuple[int, dict]:
+        """What `caplet subject` says of this host: its exit code, and its document."""
+        own = ["--url", f"http://{self.address}", "--config", "caplet.toml"]
+        command = [self.caplet, "subject", *arguments, *own]
+        said = subprocess.run(command, cwd=self.place, capture_output=True, text=True)
+        if not said.stdout:
+            raise AssertionError(f"{arguments} says nothing: {said.stderr}")
+        return said.returncode, json.loads(said.stdout)
+
     def until(self, what: str, is_so, seconds: float = START_S_MAX) -> None:
         deadline = time.monotonic() + seconds
         while not is_so():
@@ -78,8 +88,9 @@ class Host:
         if "as" in step:
             headers["authorization"] = f"Bearer {tokens[step['as']]}"
         headers["content-length"] = str(len(body))
-        for name, value in headers.items():
-            connection.putheader(name, value.encode())
+        for name, values in headers.items():
+            for value in values if isinstance(values, list) else [values]:
+                connection.putheader(name, value.encode())
         connection.endheaders(body)
         answer = connection.getresponse()
         return answer.status, answer.getheaders(), answer.read()
@@ -166,13 +177,35 @@ def judge_problem(expected: dict, headers: list, body: bytes) -> list[str]:
 def run(host: Host, step: dict, tokens: dict) -> list[str]:
     expected = step.get("expect", {})
     wrong = judge(expected, *host.ask(step, tokens))
-    for text in expected.get("log", []):
+    return wrong + look_for(host, expected.get("log", []), 0 if wrong else LOG_S_MAX)
+
+
+def look_for(host: Host, texts: list[str], seconds: float) -> list[str]:
+    """The texts that the host does not log in time."""
+    wrong = []
+    for text in texts:
         written = lambda text=text: text in host.log.read_text()
         try:
-            host.until("logged", written, 0 if wrong else LOG_S_MAX)
+            host.until("logged", written, seconds)
         except AssertionError:
             wrong.append(f"the log has no {text!r}")
     return wrong
+
+
+def answer_for(host: Host, step: dict) -> list[str]:
+    """A command about a person, and what the plugin's part in it was."""
+    code, found = host.subject(step["command"])
+    wrong = [] if code == step.get("exit", 0) else [f"exit code {code}"]
+    pages = found.get("pages")
+    if step["command"][0] != "holdings":
+        [part] = found.get("run", found)["plugins"]
+        found = {"run": {name: value for name, value in part.items() if name != "plugin"}}
+    if pages is not None:
+        found["pages"] = [[page["holding"], len(page["items"])] for page in pages]
+    if "last_items" in step:
+        wrong += differences(step["last_items"], pages[-1]["items"], "items")
+    wrong += differences(step["expect"], found)
+    return wrong + look_for(host, step.get("log", []), 0 if wrong else LOG_S_MAX)
 
 
 def conform(caplet: str, component: str, place: Path) -> list[str]:
@@ -186,6 +219,8 @@ def conform(caplet: str, component: str, place: Path) -> list[str]:
             for _ in range(step.get("times", 1)):
                 wrong = run(host, step, tokens)
                 failures += [f"{step['name']}: {line}" for line in wrong]
+        for step in script["subjects"]:
+            failures += [f"{step['name']}: {line}" for line in answer_for(host, step)]
         failures += kept_instances(host)
         return failures
     finally:

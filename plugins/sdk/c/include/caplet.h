@@ -196,6 +196,47 @@ caplet_answer caplet_problem_with(
 caplet_answer caplet_unprocessable(const char *pointer, caplet_text detail);
 caplet_answer caplet_not_found(const char *detail);
 
+/* ---- Versions: entity tags and preconditions (RFC 9110, sections 8.8.3 and 13) --------------- */
+
+/* A strong entity tag: it changes whenever the answer's bytes may change. It is a version, and a
+ * variant where one version looks different to different callers. A caller may change what it has seen
+ * in whatever variant, so that `If-Match` looks at the version only. */
+typedef struct caplet_etag {
+    caplet_text opaque; /* without its quotes */
+    int64_t modified_s; /* of the last change, in Unix time; 0 when it is not known */
+} caplet_etag;
+
+/* A tag from a version, such as a row's. What cannot stand in a tag (controls, spaces, double quotes and
+ * semicolons) is replaced by `_`. */
+caplet_etag caplet_etag_of(caplet_text version);
+caplet_etag caplet_etag_of_integer(int64_t version);
+/* The tag of one of several looks of the same version, such as what a caller sees that others do not. */
+caplet_etag caplet_etag_variant(caplet_etag etag, caplet_text variant);
+/* With the time of the last change. `Last-Modified` counts whole seconds: a time within this second is
+ * left out, because a second change in it could not be told from the first. */
+caplet_etag caplet_etag_modified(caplet_etag etag, int64_t modified_ms);
+/* The answer with the tag, which callers send back as `If-Match` and `If-None-Match`. */
+caplet_answer caplet_with_etag(caplet_answer answer, caplet_etag etag);
+
+/* These weigh the preconditions of a request to a route that is `conditional`; if one of them does not
+ * hold, `answer` is the answer. Weigh them last, when nothing but them stands between the request and its
+ * success: a request that would fail anyway is answered as if it had no conditions.
+ *
+ *     caplet_etag current = caplet_etag_of_integer(version);
+ *     if (!caplet_may_read(request, current, &answer)) {
+ *         return answer;
+ *     }
+ *     return caplet_with_etag(caplet_answer_json(200, note), current);
+ */
+
+/* For what is read: 304 when the caller has the current version, 412 when it asks for another one. */
+bool caplet_may_read(const caplet_request *request, caplet_etag current, caplet_answer *answer);
+/* For what is changed: 412 when it was changed since it was read, or is what it must not be. */
+bool caplet_may_change(const caplet_request *request, caplet_etag current, caplet_answer *answer);
+/* Also, for what must not be changed blindly: 428 when the request has no `If-Match`. */
+bool caplet_may_change_knowingly(
+    const caplet_request *request, caplet_etag current, caplet_answer *answer);
+
 /* ---- The database -------------------------------------------------------------------------- */
 
 typedef enum caplet_value_kind {
@@ -375,6 +416,7 @@ typedef struct caplet_route {
     const caplet_shape *query; /* the query's parameters; others are refused unless `any_query` */
     bool any_query;
     bool pages;              /* takes `limit` and `cursor` */
+    bool conditional;        /* takes `If-Match`, `If-None-Match` and their siblings */
     const char *order;       /* the name of the list's order, for its cursors */
     const caplet_shape *body;   /* of a JSON body; null takes any body */
     const caplet_shape *answer; /* of the answer, or of the items of a page; for OpenAPI */
@@ -420,6 +462,107 @@ typedef struct caplet_plugin {
 
 /* Defined by the plugin. */
 extern const caplet_plugin caplet_this_plugin;
+
+/* ---- Personal data ------------------------------------------------------------------------- */
+
+typedef enum caplet_erasure {
+    CAPLET_ERASURE_DELETE,    /* records are deleted */
+    CAPLET_ERASURE_ANONYMISE, /* they stay, without anything that tells whose they were */
+    CAPLET_ERASURE_KEEP,      /* they stay, for a reason such as the law that asks for it */
+} caplet_erasure;
+
+/* One kind of personal data that the plugin keeps, and how it is exported and erased. */
+typedef struct caplet_holding {
+    const char *name;      /* 1 to 80 characters of `a-z`, `0-9` and `-`, unique in the plugin */
+    const char *summary;   /* what is kept */
+    const char *purpose;   /* what it is kept for */
+    const char *retention; /* how long it is kept */
+    caplet_erasure erasure;
+    const char *reason; /* to keep it */
+    /* A page of a person's records, at most `limit`, which come after the `:key` columns in `after`, a
+     * chain of values that is null on the first page. As for a list, its statement asks for one row more
+     * than the limit. Says whether it succeeded, like the statements. Null: there is nothing to export. */
+    bool (*page)(
+        caplet_text person,
+        const caplet_json *after,
+        uint32_t limit,
+        caplet_json_page *page,
+        caplet_error *error);
+    /* Deletes some records of a person or makes them anonymous, as many as fit an invocation; `count` is
+     * how many. It is called until that is 0. Of records that are kept, it only counts. Never null. */
+    bool (*work)(caplet_text person, uint64_t *count, caplet_error *error);
+} caplet_holding;
+
+typedef struct caplet_holdings {
+    const caplet_holding *data;
+    size_t count;
+} caplet_holdings;
+
+/* Makes the plugin answer for the personal data that it keeps (`wit/subject-data.wit`): once, at the top
+ * level of any of its files, with an array of holdings. They are exported and erased in its order; pages,
+ * cursors and steps are done by this library.
+ *
+ *     static const caplet_holding holdings[] = {{
+ *         .name = "notes", .summary = "The notes that the person wrote.",
+ *         .purpose = "To show them to their author.", .retention = "Until the author deletes them.",
+ *         .page = notes_of, .work = delete_notes_of,
+ *     }};
+ *
+ *     CAPLET_SUBJECT_DATA(holdings)
+ *
+ * A plugin without it is named in the operator's report as one that has to be looked at by hand;
+ * `CAPLET_NO_SUBJECT_DATA` says that the plugin keeps nothing about people. */
+#define CAPLET_SUBJECT_DATA(holdings)                                                              \
+    CAPLET_INTERNAL_SUBJECT_DATA(                                                                  \
+        ((caplet_holdings){(holdings), sizeof(holdings) / sizeof *(holdings)}))
+#define CAPLET_NO_SUBJECT_DATA CAPLET_INTERNAL_SUBJECT_DATA(((caplet_holdings){NULL, 0}))
+
+/* The exports, which a component must not have when its plugin does not answer. */
+#ifdef __cplusplus
+#define CAPLET_INTERNAL_EXPORT(name)                                                               \
+    extern "C" __attribute__((__export_name__("caplet:plugin/subject-data@0.1.0#" name)))
+#define CAPLET_INTERNAL_END(name)                                                                  \
+    extern "C" __attribute__((__export_name__("cabi_post_caplet:plugin/subject-data@0.1.0#" name)))
+#else
+#define CAPLET_INTERNAL_EXPORT(name)                                                               \
+    __attribute__((__export_name__("caplet:plugin/subject-data@0.1.0#" name)))
+#define CAPLET_INTERNAL_END(name)                                                                  \
+    __attribute__((__export_name__("cabi_post_caplet:plugin/subject-data@0.1.0#" name)))
+#endif
+#define CAPLET_INTERNAL_SUBJECT_DATA(holdings)                                                     \
+    CAPLET_INTERNAL_EXPORT("describe") void *caplet_exported_describe(void) {                      \
+        return caplet_internal_describe_subject_data(holdings);                                    \
+    }                                                                                              \
+    CAPLET_INTERNAL_EXPORT("export")                                                               \
+    void *caplet_exported_export(                                                                  \
+        const char *person, size_t length, int has_cursor, const char *cursor, size_t cursor_length) { \
+        caplet_text subject = {person, length}, from = {cursor, cursor_length};                    \
+        return caplet_internal_export_subject(holdings, subject, has_cursor ? &from : NULL);       \
+    }                                                                                              \
+    CAPLET_INTERNAL_EXPORT("erase")                                                                \
+    void *caplet_exported_erase(const char *person, size_t length) {                               \
+        caplet_text subject = {person, length};                                                    \
+        return caplet_internal_erase_subject(holdings, subject);                                   \
+    }                                                                                              \
+    CAPLET_INTERNAL_END("describe") void caplet_exported_describe_ends(void *result) {             \
+        (void)result;                                                                              \
+        caplet_internal_release();                                                                 \
+    }                                                                                              \
+    CAPLET_INTERNAL_END("export") void caplet_exported_export_ends(void *result) {                 \
+        (void)result;                                                                              \
+        caplet_internal_release();                                                                 \
+    }                                                                                              \
+    CAPLET_INTERNAL_END("erase") void caplet_exported_erase_ends(void *result) {                   \
+        (void)result;                                                                              \
+        caplet_internal_release();                                                                 \
+    }
+
+/* What those exports call; not for authors. */
+void *caplet_internal_describe_subject_data(caplet_holdings holdings);
+void *caplet_internal_export_subject(
+    caplet_holdings holdings, caplet_text person, const caplet_text *cursor);
+void *caplet_internal_erase_subject(caplet_holdings holdings, caplet_text person);
+void caplet_internal_release(void);
 
 #ifdef __cplusplus
 }

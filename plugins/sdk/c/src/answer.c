@@ -165,7 +165,7 @@ static bool decode(caplet_text text, caplet_text *decoded) {
     return true;
 }
 
-static caplet_text cursor_of(caplet_values keys, const char *order) {
+caplet_text caplet_internal_cursor_of(caplet_values keys, const char *order) {
     caplet_writer writer = {0};
     caplet_json_open(&writer, '[');
     caplet_json_integer(&writer, CURSOR_VERSION);
@@ -210,7 +210,7 @@ caplet_answer caplet_answer_page(const caplet_json_page *page, const char *order
     caplet_json_raw(&writer, page->items);
     caplet_json_name(&writer, "next_cursor");
     if (page->more) {
-        caplet_json_text(&writer, cursor_of(page->last, order));
+        caplet_json_text(&writer, caplet_internal_cursor_of(page->last, order));
     } else {
         caplet_json_null(&writer);
     }

@@ -21,18 +21,27 @@ static exports_caplet_plugin_guest_access_t access_of(const caplet_route *route)
     return access;
 }
 
-/* The headers that a route asks for, and the one that a JSON body needs. */
-static abi_list_string_t headers_of(const caplet_route *route) {
+static size_t count_of(const char *const *names) {
     size_t count = 0;
-    while (route->headers != NULL && route->headers[count] != NULL) {
+    while (names != NULL && names[count] != NULL) {
         count++;
     }
-    abi_string_t *names = caplet_allocate((count + 1) * sizeof *names);
+    return count;
+}
+
+/* The headers that a route asks for, and those that a JSON body and preconditions need. */
+static abi_list_string_t headers_of(const caplet_route *route) {
+    size_t count = count_of(route->headers);
+    size_t n_conditions = route->conditional ? count_of(caplet_internal_conditions) : 0;
+    abi_string_t *names = caplet_allocate((count + 1 + n_conditions) * sizeof *names);
     for (size_t at = 0; at < count; at++) {
         names[at] = string(route->headers[at]);
     }
     if (route->body != NULL) {
         names[count++] = string("content-type");
+    }
+    for (size_t at = 0; at < n_conditions; at++) {
+        names[count++] = string(caplet_internal_conditions[at]);
     }
     return (abi_list_string_t){names, count};
 }

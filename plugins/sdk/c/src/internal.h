@@ -6,9 +6,6 @@
 
 #include "../generated/abi.h"
 
-/* Gives back all memory of the invocation. */
-void caplet_internal_release(void);
-
 /* Places that do not fit, as JSON objects in the order found. */
 typedef struct caplet_faults {
     struct caplet_fault {
@@ -39,6 +36,17 @@ bool caplet_internal_is(caplet_text text, const char *name);
 caplet_text caplet_internal_join(const char *before, caplet_text middle, const char *after);
 /* Reads the keys out of a cursor; null when it is not one of this order. */
 const caplet_json *caplet_internal_cursor(caplet_text cursor, const char *order);
+/* Makes a cursor of the keys of a page's last item. */
+caplet_text caplet_internal_cursor_of(caplet_values keys, const char *order);
 bool caplet_internal_whole_number(caplet_text text, int64_t *value);
+
+/* The headers that conditional routes ask for; ends with a null. */
+extern const char *const caplet_internal_conditions[];
+/* Whether the lists of entity tags are well formed; if not, `answer` is the problem. */
+bool caplet_internal_read_conditions(const caplet_request *request, caplet_answer *answer);
+/* Seconds of Unix time as HTTP writes a date. */
+caplet_text caplet_internal_date(int64_t unix_s);
+/* A date in any of HTTP's three forms; 0 when it is none, which a recipient ignores. */
+int64_t caplet_internal_read_date(caplet_text text);
 
 #endif

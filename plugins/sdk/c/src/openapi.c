@@ -17,6 +17,20 @@ static const char pages[] =
     "\"maximum\":100,\"default\":25}},"
     "{\"name\":\"cursor\",\"in\":\"query\",\"schema\":{\"type\":\"string\",\"maxLength\":1024}}";
 
+static const char conditions[] =
+    "{\"name\":\"if-match\",\"in\":\"header\",\"schema\":{\"type\":\"string\"},"
+    "\"description\":\"Go on only with the version of this `ETag`.\"},"
+    "{\"name\":\"if-none-match\",\"in\":\"header\",\"schema\":{\"type\":\"string\"},"
+    "\"description\":\"Go on only with a version other than this.\"},"
+    "{\"name\":\"if-unmodified-since\",\"in\":\"header\",\"schema\":{\"type\":\"string\"},"
+    "\"description\":\"Go on only if it is as old as this.\"},"
+    "{\"name\":\"if-modified-since\",\"in\":\"header\",\"schema\":{\"type\":\"string\"},"
+    "\"description\":\"Read only what is newer than this.\"}";
+
+static const char etag_header[] =
+    "{\"etag\":{\"description\":\"The version; send it back as `If-Match`.\","
+    "\"schema\":{\"type\":\"string\"}}}";
+
 static void put_member(caplet_writer *writer, const char *name, const char *value) {
     caplet_json_name(writer, name);
     caplet_json_string(writer, value);
@@ -64,6 +78,9 @@ static void put_parameters(caplet_writer *writer, const caplet_route *route) {
     if (route->pages) {
         put_raw(writer, pages);
     }
+    if (route->conditional) {
+        put_raw(writer, conditions);
+    }
     for (const caplet_shape *shape = route->query; shape != NULL && shape->name != NULL; shape++) {
         put_parameter(writer, caplet_text_of(shape->name), "query", shape);
     }
@@ -96,6 +113,10 @@ static void put_success(caplet_writer *writer, const caplet_route *route) {
     caplet_put_string(writer, ":");
     caplet_json_open(writer, '{');
     put_member(writer, "description", route->pages ? "A page." : "Done.");
+    if (route->conditional) {
+        caplet_json_name(writer, "headers");
+        put_raw(writer, etag_header);
+    }
     if (route->answer != NULL && route->pages) {
         caplet_shape items[] = {
             {.name = "items", .type = CAPLET_ARRAY, .items = route->answer},
@@ -113,8 +134,13 @@ static void put_success(caplet_writer *writer, const caplet_route *route) {
 static void put_responses(caplet_writer *writer, const caplet_route *route) {
     open_member(writer, "responses", '{');
     put_success(writer, route);
+    if (route->conditional && strcmp(route->method, "GET") == 0) {
+        open_member(writer, "304", '{');
+        put_member(writer, "description", "The caller has it already.");
+        caplet_json_close(writer, '}');
+    }
     if (strchr(route->pattern, '{') != NULL || route->pages || route->query != NULL
-        || route->body != NULL) {
+        || route->body != NULL || route->conditional) {
         put_problem(writer, "400", "The request is malformed.");
     }
     if (route->access != CAPLET_PUBLIC || route->permission != NULL) {
@@ -125,6 +151,9 @@ static void put_responses(caplet_writer *writer, const caplet_route *route) {
     }
     if (strchr(route->pattern, '{') != NULL) {
         put_problem(writer, "404", "There is no such thing.");
+    }
+    if (route->conditional) {
+        put_problem(writer, "412", "It was changed since it was read.");
     }
     if (route->body != NULL) {
         put_problem(writer, "415", "The body's media type is not JSON.");

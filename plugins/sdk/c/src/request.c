@@ -191,5 +191,6 @@ bool caplet_internal_read(
     }
     return (!route->pages || read_page(route, request, answer))
         && read_query(route, request, answer)
+        && (!route->conditional || caplet_internal_read_conditions(request, answer))
         && (route->body == NULL || read_body(route, request, answer));
 }

@@ -4,9 +4,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import page, sql
+
+if TYPE_CHECKING:
+    from .etag import ETag
 
 JSON = "application/json"
 
@@ -55,6 +58,17 @@ class Listing(Generic[T]):
         return cls(found.items, cursor)
 
 
+@dataclass(slots=True)
+class Tagged(Generic[T]):
+    """An answer with its entity tag, which callers send back as `If-Match` and `If-None-Match`; `T`
+    describes the answer."""
+
+    etag: "ETag"
+    answer: T | None
+    known: bool = False
+    """Whether the caller has it already: it is answered 304. Set by `Preconditions.unless`."""
+
+
 def to_response(answer: Any) -> Response:
     """The answer that a handler's result stands for."""
     match answer:
@@ -72,6 +86,13 @@ def to_response(answer: Any) -> Response:
             inner = to_response(answer.body)
             headers = dict(inner.headers) | {"location": answer.location}
             return Response(201, headers, inner.body)
+        case Tagged():
+            inner = Response(304) if answer.known else to_response(answer.answer)
+            if inner.status >= 400:
+                return inner
+            pairs = inner.headers if isinstance(inner.headers, list) else [*inner.headers.items()]
+            headers = [*pairs, *answer.etag.headers().items()]
+            return Response(inner.status, headers, inner.body)
         case Listing():
             cursor = json.dumps(answer.next_cursor).encode()
             body = b'{"items":%b,"next_cursor":%b}' % (answer.items, cursor)

@@ -1,8 +1,9 @@
 """Handlers: functions whose parameters say what they need.
 
-A parameter is, by its type or name: the `Request`, the `Caller`, the `Page`, the plugin's settings, a
-part of the path (by the name in the pattern), the body (a dataclass, or `bytes` named `body`), or a
-query parameter (`str`, `int`, `float`, `bool`, optional ones with a default, `list[…]` for several).
+A parameter is, by its type or name: the `Request`, the `Caller`, the `Page`, the `Preconditions`, the
+plugin's settings, a part of the path (by the name in the pattern), the body (a dataclass, or `bytes`
+named `body`), or a query parameter (`str`, `int`, `float`, `bool`, optional ones with a default,
+`list[…]` for several).
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from typing import Any
 from . import identity, page, schema, settings
 from .identity import Caller
 from .page import Page
+from .preconditions import HEADERS, Preconditions
 from .problem import Problem
 from .request import Request, read_json
 
@@ -32,6 +34,7 @@ class Handler:
         self.path: dict[str, Any] = dict.fromkeys(names_in(pattern), str)
         self.query: dict[str, tuple[Any, bool]] = {}
         self.pages = False
+        self.conditional = False
         self.reads_caller = False
         self.takes_request = False
         self.headers: list[str] = []
@@ -60,13 +63,18 @@ class Handler:
         if kind is Page:
             self.pages = True
             return _page
+        if kind is Preconditions:
+            self.conditional = True
+            self.headers += HEADERS
+            return Preconditions.of
         if self._settings is not None and kind is self._settings:
             return lambda _: _settings(kind)
         if name in self.path:
             self.path[name] = kind
             return lambda request: _from_path(request, name, kind)
         if dataclasses.is_dataclass(kind):
-            self.body, self.headers = kind, ["content-type"]
+            self.body = kind
+            self.headers.append("content-type")
             return lambda request: _body(request, kind)
         if kind is bytes and name == "body":
             self.body = bytes

@@ -5,9 +5,10 @@ import typing
 from typing import Any
 
 from . import page, schema
-from .answers import Created, Json, Listing, Response
+from .answers import Created, Json, Listing, Response, Tagged
 from .handler import Handler
 from .plugin import Plugin, Route
+from .preconditions import HEADERS
 
 PREFIX = "#/components/schemas/"
 
@@ -81,6 +82,9 @@ def _parameters(handler: Handler, schemas: dict[str, Any]) -> list[dict[str, Any
         text = {"type": "string", "maxLength": page.CURSOR_MAX_BYTES}
         parameters.append({"name": "limit", "in": "query", "schema": {"type": "integer"} | limit})
         parameters.append({"name": "cursor", "in": "query", "schema": text})
+    for name, description in HEADERS.items() if handler.conditional else ():
+        own = {"description": description, "schema": {"type": "string"}}
+        parameters.append({"name": name, "in": "header"} | own)
     for name, (kind, required) in handler.query.items():
         own = {"schema": schema.of(kind, schemas, PREFIX)} | ({"required": True} if required else {})
         parameters.append({"name": name, "in": "query"} | own)
@@ -101,6 +105,8 @@ def _responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     handler, problems = route.handler, dict[int, str]()
     if handler.path or handler.pages or handler.query or handler.body is not None:
         problems[400] = "The request is malformed."
+    if handler.conditional:
+        problems |= {400: "The request is malformed.", 412: "It was changed since it was read."}
     if not route.public:
         problems[401] = "There is no valid token."
     if route.permission is not None:
@@ -111,6 +117,8 @@ def _responses(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     problems |= {status: text for status, text in route.answers.items() if status >= 400}
     reference = {"schema": {"$ref": PREFIX + "Problem"}}
     responses = _success(handler.answer, schemas)
+    if handler.conditional and route.method in ("GET", "HEAD", "*"):
+        responses["304"] = {"description": "The caller has it already."}
     for status, text in route.answers.items():
         if status < 400:
             responses.setdefault(str(status), {})["description"] = text
@@ -135,6 +143,13 @@ def _success(answer: Any, schemas: dict[str, Any]) -> dict[str, Any]:
         header = {"location": {"schema": {"type": "string"}}}
         made = {"description": "Created.", "headers": header, "content": _content(inner, schemas)}
         return {"201": made}
+    if origin is Tagged:
+        header = {"description": "The version; send it back as `If-Match`."}
+        etag = {"etag": header | {"schema": {"type": "string"}}}
+        found = _success(inner, schemas)
+        return {
+            status: one | {"headers": one.get("headers", {}) | etag} for status, one in found.items()
+        }
     if origin is Listing:
         listing = {
             "type": "object",

@@ -49,6 +49,11 @@ class Problem(Exception):
         return cls(409, "conflict", detail)
 
     @classmethod
+    def precondition_failed(cls, detail: str) -> Self:
+        """412: it is not what the caller believes it to be."""
+        return cls(412, "precondition-failed", detail)
+
+    @classmethod
     def unsupported_media_type(cls, detail: str) -> Self:
         """415: the body's media type is not one this route reads."""
         return cls(415, "unsupported-media-type", detail)

@@ -28,6 +28,10 @@ class Request:
         """The first value of a header; `name` in lower case."""
         return next((value for known, value in self.headers if known == name), None)
 
+    def header_values(self, name: str) -> list[str]:
+        """All values of a header, in the order sent; `name` in lower case."""
+        return [value for known, value in self.headers if known == name]
+
     def take_query(self, name: str) -> list[str]:
         """Takes all values of a query parameter out of the query."""
         values = [value for known, value in self.query if known == name]

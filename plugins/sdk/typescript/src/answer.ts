@@ -2,6 +2,7 @@
  * What a handler may return. `undefined` is answered as 204, a string as text, any other value as JSON;
  * the classes here are for the rest.
  */
+import type { ETag } from "./etag.ts";
 import { stringify } from "./json.ts";
 import { encodeCursor } from "./page.ts";
 import type { JsonPage } from "./sql.ts";
@@ -45,6 +46,21 @@ export class Created {
   ) {}
 }
 
+/** An answer with its entity tag, which callers send back as `If-Match` and `If-None-Match`. */
+export class Tagged {
+  constructor(
+    readonly etag: ETag,
+    readonly answer: unknown,
+    /** Whether the caller has it already: it is answered 304. */
+    readonly isKnown = false,
+  ) {}
+
+  /** 304: the caller has it already. Made by `Preconditions.unless`. */
+  static known(etag: ETag): Tagged {
+    return new Tagged(etag, undefined, true);
+  }
+}
+
 /** A page of a list: `{"items": […], "next_cursor": …}`. */
 export class Listing {
   constructor(
@@ -71,12 +87,19 @@ export function toResponse(answer: unknown): Response {
     const { headers, body } = toResponse(answer.body);
     return new Response({ status: 201, headers: [...headers, ["location", answer.location]], body });
   }
+  if (answer instanceof Tagged) return tagged(answer);
   if (answer instanceof Listing) return made(JSON_TYPE, listing(answer));
   return made(JSON_TYPE, stringify(answer));
 }
 
 function made(mediaType: string, body: string | Uint8Array): Response {
   return new Response({ headers: [["content-type", mediaType]], body });
+}
+
+function tagged({ etag, answer, isKnown }: Tagged): Response {
+  const { status, headers, body } = isKnown ? new Response({ status: 304 }) : toResponse(answer);
+  const validators = status < 400 ? etag.headers() : [];
+  return new Response({ status, headers: [...headers, ...validators], body });
 }
 
 function listing({ items, nextCursor }: Listing): Uint8Array {

@@ -3,15 +3,19 @@ import { own } from "./bytes.ts";
 import { stringify } from "./json.ts";
 import { document } from "./openapi.ts";
 import type { Plugin, Route } from "./plugin.ts";
+import { CONDITIONS } from "./preconditions.ts";
 import type { RawRequest } from "./request.ts";
+import type { SubjectData } from "./subject-data.ts";
 import { polyfill } from "./utf8.ts";
 
 polyfill();
 
-/** The exports of the world `plugin-with-health`, as both engines look for them. */
-export function component(plugin: Plugin): Record<string, Record<string, unknown>> {
+/** The exports of the world `plugin-with-health`, as both engines look for them; those of `whole-plugin`,
+ * when the plugin answers for the personal data it keeps. */
+export function component(plugin: Plugin, subjectData?: SubjectData): Record<string, Record<string, unknown>> {
   const description = describe(plugin);
   return {
+    ...(subjectData === undefined ? {} : { subjectData: answersOf(subjectData) }),
     guest: { describe: () => description },
     httpHandler: {
       handle(request: RawRequest) {
@@ -26,6 +30,14 @@ export function component(plugin: Plugin): Record<string, Record<string, unknown
         if (reason !== undefined) throw reason;
       },
     },
+  };
+}
+
+function answersOf(data: SubjectData): Record<string, unknown> {
+  return {
+    describe: () => data.describe(),
+    export: (subject: string, cursor?: string) => data.export(subject, cursor ?? undefined),
+    erase: (subject: string) => data.erase(subject),
   };
 }
 
@@ -49,6 +61,7 @@ function routeOf(route: Route): Record<string, unknown> {
   const { operation, method, pattern, permission, transaction = "by-method", bodyMaxBytes } = route;
   const access =
     permission === undefined ? { tag: route.access ?? "signed-in" } : { tag: "permission", val: permission };
-  const headers = [...new Set([...(route.headers ?? []), ...(route.body ? ["content-type"] : [])])];
+  const asked = [...(route.body ? ["content-type"] : []), ...Object.keys(route.conditional ? CONDITIONS : {})];
+  const headers = [...new Set([...(route.headers ?? []), ...asked])];
   return { operation, method, pattern, access, transaction, bodyMaxBytes, headers };
 }

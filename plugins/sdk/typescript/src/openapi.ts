@@ -1,6 +1,7 @@
 /** The plugin's OpenAPI document, from the shapes of its routes. */
 import { CURSOR_MAX_BYTES, LIMIT_DEFAULT, LIMIT_MAX } from "./page.ts";
 import type { Plugin, Route } from "./plugin.ts";
+import { CONDITIONS } from "./preconditions.ts";
 import type { Schema } from "./shape.ts";
 
 const TEXT = { type: "string" };
@@ -75,6 +76,9 @@ function parametersOf(route: Route): Schema[] {
       return { name, in: "path", required: true, schema };
     }),
     ...(route.pages ? pages : []),
+    ...Object.entries(route.conditional ? CONDITIONS : {}).map(([name, description]) => {
+      return { name, in: "header", description, schema: TEXT };
+    }),
     ...Object.entries(query).map(([name, { schema, isOptional = false }]) => {
       return { name, in: "query", required: !isOptional, schema };
     }),
@@ -92,19 +96,35 @@ function responses(route: Route, schemas: Record<string, Schema>): Schema {
   }
   if (route.access !== "public") problems[401] = "There is no valid token.";
   if (route.permission) problems[403] = `The caller does not hold \`${route.permission}\`.`;
+  if (route.conditional) {
+    problems[400] = "The request is malformed.";
+    problems[412] = "It was changed since it was read.";
+  }
   if (route.body) {
     problems[415] = "The body's media type is not JSON.";
     problems[422] = "The body does not fit its schema; `errors` says where.";
   }
   const found: Record<string, Schema> = { [route.status ?? 200]: success(route, schemas) };
   const content = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
+  if (route.conditional && reads(route)) found[304] = { description: "The caller has it already." };
   for (const [status, description] of Object.entries({ ...problems, ...route.answers })) {
     found[status] = Number(status) < 400 ? { description } : { description, content };
   }
   return found;
 }
 
+function reads({ method }: Route): boolean {
+  return ["GET", "HEAD", "*"].includes(method);
+}
+
 function success(route: Route, schemas: Record<string, Schema>): Schema {
+  const answer = withoutHeaders(route, schemas);
+  if (!route.conditional) return answer;
+  const etag = { description: "The version; send it back as `If-Match`.", schema: TEXT };
+  return { ...answer, headers: { etag } };
+}
+
+function withoutHeaders(route: Route, schemas: Record<string, Schema>): Schema {
   if (route.answer === undefined) return { description: "Done." };
   if (!route.pages) return { description: "Done.", content: json(route.answer.schema, schemas) };
   const items = { type: "array", items: reference(route.answer.schema, schemas) };

@@ -48,7 +48,8 @@ export function encodeCursor(order: string, keys: Value[]): string {
   return text;
 }
 
-function decodeCursor(order: string, cursor: string): Column[] | undefined {
+/** Reads the keys back; none when it is not one of this order. */
+export function decodeCursor(order: string, cursor: string): Column[] | undefined {
   if (cursor.length > CURSOR_MAX_BYTES) return undefined;
   const bytes: number[] = [];
   let bits = 0;

@@ -1,6 +1,7 @@
 /** `Plugin`: what a plugin is and has. Finds the handler of an operation, and keeps what the host is told. */
 import { Response, toResponse } from "./answer.ts";
 import * as log from "./log.ts";
+import { Preconditions } from "./preconditions.ts";
 import { Problem } from "./problem.ts";
 import { headerOf, readBody, readPage, readPath, readQuery, refuseUnknown } from "./request.ts";
 import type { RawRequest, Request } from "./request.ts";
@@ -58,6 +59,8 @@ export interface RouteOptions<S extends Shapes, Q extends Shapes, B> {
   body?: Shape<B>;
   /** Whether it takes `limit` and `cursor`. */
   pages?: boolean;
+  /** Whether it takes `If-Match`, `If-None-Match` and their siblings, and answers with an `ETag`. */
+  conditional?: boolean;
   /** The shape of its answer, or of the items of a page; for OpenAPI. */
   answer?: Shape<unknown>;
   /** The status of its answer; for OpenAPI. */
@@ -219,6 +222,7 @@ function answer(route: Route, raw: RawRequest): Response {
   const request = {
     path: readPath(raw, route.path ?? {}),
     page: route.pages ? readPage(raw) : undefined,
+    preconditions: route.conditional ? new Preconditions(raw) : undefined,
     query: readQuery(raw, query),
     body: route.body && readBody(raw, route.body),
     header: (name: string) => headerOf(raw, name),
@@ -232,7 +236,7 @@ function answer(route: Route, raw: RawRequest): Response {
 }
 
 /** What a failed statement means for the caller. The store's texts go to the log, never out. */
-function ofStatement(error: SqlError): Problem {
+export function ofStatement(error: SqlError): Problem {
   switch (error.kind) {
     case "unique":
       return Problem.conflict("There is such a thing already.");

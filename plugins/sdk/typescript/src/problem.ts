@@ -63,6 +63,11 @@ export class Problem extends Error {
     return new Problem(409, code, detail);
   }
 
+  /** 412: it is not what the caller believes it to be. */
+  static preconditionFailed(detail: string): Problem {
+    return new Problem(412, "precondition-failed", detail);
+  }
+
   /** 422: the body does not fit, at these places. */
   static unprocessable(faults: Fault[]): Problem {
     const problem = new Problem(422, "unprocessable", "The body does not fit; see `errors`.");

@@ -1,6 +1,7 @@
 /** A request as handlers see it, and the reading of its parts by what a route says of them. */
 import { parse } from "./json.ts";
 import { LIMIT_DEFAULT, LIMIT_MAX, Page } from "./page.ts";
+import type { Preconditions } from "./preconditions.ts";
 import { Problem } from "./problem.ts";
 import type { Fault, Shape } from "./shape.ts";
 import { decodeText } from "./utf8.ts";
@@ -28,6 +29,8 @@ export interface Request<Path = Record<string, string>, Query = undefined, Body 
   body: Body;
   /** The page that is asked for, when the route has `pages`. */
   page: Page;
+  /** What has to be true of the current version, when the route is `conditional`. */
+  preconditions: Preconditions;
   /** The first value of a header that the route asked for; `name` in lower case. */
   header(name: string): string | undefined;
   /** The request as the host gave it. */

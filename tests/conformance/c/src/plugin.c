@@ -390,6 +390,43 @@ static caplet_answer chance(const caplet_request *request) {
     return caplet_answer_json(200, caplet_written(&json));
 }
 
+static caplet_etag tag_of(const caplet_request *request) {
+    caplet_text variant = caplet_query_parameter(request, "variant");
+    caplet_text modified_ms = caplet_query_parameter(request, "modified_ms");
+    caplet_etag etag = caplet_etag_of(caplet_path(request, "version"));
+    if (variant.data != NULL) {
+        etag = caplet_etag_variant(etag, variant);
+    }
+    if (modified_ms.data != NULL) {
+        etag = caplet_etag_modified(etag, caplet_integer_of(modified_ms));
+    }
+    return etag;
+}
+
+static caplet_answer read_version(const caplet_request *request) {
+    caplet_etag current = tag_of(request);
+    caplet_answer answer;
+    if (!caplet_may_read(request, current, &answer)) {
+        return answer;
+    }
+    return caplet_with_etag(caplet_answer_text(200, caplet_text_of("read")), current);
+}
+
+static caplet_answer change_version(const caplet_request *request) {
+    caplet_etag current = tag_of(request);
+    caplet_answer answer;
+    if (!caplet_may_change(request, current, &answer)) {
+        return answer;
+    }
+    return caplet_with_etag(caplet_answer_text(200, caplet_text_of("changed")), current);
+}
+
+static caplet_answer remove_version(const caplet_request *request) {
+    caplet_answer answer;
+    bool may = caplet_may_change_knowingly(request, tag_of(request), &answer);
+    return may ? caplet_answer_empty(204) : answer;
+}
+
 static caplet_answer count_calls(const caplet_request *request) {
     static int64_t calls;
     (void)request;
@@ -442,6 +479,11 @@ static const caplet_shape number_query[] = {
     {.name = "exact", .type = CAPLET_BOOL, .optional = true},
     {0},
 };
+static const caplet_shape look_query[] = {
+    {.name = "variant", .type = CAPLET_TEXT, .optional = true},
+    {.name = "modified_ms", .type = CAPLET_INTEGER, .optional = true},
+    {0},
+};
 static const char *const content_type[] = {"content-type", NULL};
 static const char *const word_header[] = {"x-word", NULL};
 
@@ -464,6 +506,12 @@ static const caplet_route routes[] = {
     {OPEN("GET", "/words/{word}/{*rest}", "words", words), .headers = word_header, .any_query = true},
     {OPEN("POST", "/checked", "checked", checked), .body = &post_shape, .answer = &post_shape},
     {OPEN("GET", "/number", "number", number), .query = number_query},
+    {OPEN("GET", "/versions/{version}", "read_version", read_version), .conditional = true,
+     .query = look_query},
+    {OPEN("PUT", "/versions/{version}", "change_version", change_version), .conditional = true,
+     .query = look_query},
+    {OPEN("DELETE", "/versions/{version}", "remove_version", remove_version), .conditional = true,
+     .answer_status = 204},
     {OPEN("GET", "/identity", "who", who)},
     {AT("GET", "/signed-in", "signed-in", nothing), .answer_status = 204},
     {AT("GET", "/permitted", "permitted", nothing), .permission = "conformance.try",
@@ -485,17 +533,30 @@ static const caplet_shape settings[] = {
     {0},
 };
 
-static const caplet_migration migrations[] = {{
-    .number = 1,
-    .name = "create things",
-    .sql = "CREATE TABLE things ("
-           "    id BIGINT NOT NULL PRIMARY KEY,"
-           "    name TEXT NOT NULL UNIQUE,"
-           "    size BIGINT CHECK (size > 0),"
-           "    parent BIGINT REFERENCES things (id),"
-           "    content BYTEA"
-           ");",
-}};
+static const caplet_migration migrations[] = {
+    {
+        .number = 1,
+        .name = "create things",
+        .sql = "CREATE TABLE things ("
+               "    id BIGINT NOT NULL PRIMARY KEY,"
+               "    name TEXT NOT NULL UNIQUE,"
+               "    size BIGINT CHECK (size > 0),"
+               "    parent BIGINT REFERENCES things (id),"
+               "    content BYTEA"
+               ");",
+    },
+    {
+        .number = 2,
+        .name = "create traces",
+        .sql = "CREATE TABLE traces ("
+               "    id BIGINT NOT NULL PRIMARY KEY,"
+               "    tenant TEXT NOT NULL,"
+               "    person TEXT NOT NULL,"
+               "    holding TEXT NOT NULL,"
+               "    word TEXT NOT NULL"
+               ");",
+    },
+};
 
 static const caplet_permission permissions[] = {
     {"conformance.try", "Try what needs a permission."},

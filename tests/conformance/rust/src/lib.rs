@@ -4,12 +4,16 @@
 //! - `statement`: running what the script sends to the database.
 //! - `content`: bytes that are kept, sent back and served.
 //! - `checked`: bodies, queries and paths that have to fit.
+//! - `version`: entity tags and preconditions.
+//! - `trace`: what is kept about people.
 //! - `host`: who calls, settings, log, clocks, random numbers, and mistakes of the author.
 
 mod checked;
 mod content;
 mod host;
 mod statement;
+mod trace;
+mod version;
 
 use caplet_sdk::prelude::*;
 
@@ -25,6 +29,15 @@ const CREATE_THINGS: &str = "
         content BYTEA
     );";
 
+const CREATE_TRACES: &str = "
+    CREATE TABLE traces (
+        id BIGINT NOT NULL PRIMARY KEY,
+        tenant TEXT NOT NULL,
+        person TEXT NOT NULL,
+        holding TEXT NOT NULL,
+        word TEXT NOT NULL
+    );";
+
 plugin!(
     Plugin::new("conformance")
         .title("Conformance")
@@ -32,9 +45,11 @@ plugin!(
         .settings::<host::Options>()
         .permission("conformance.try", "Try what needs a permission.")
         .migration(1, "create things", CREATE_THINGS)
+        .migration(2, "create traces", CREATE_TRACES)
         .asset("hello.txt", "text/plain; charset=utf-8", "hé🎉".as_bytes())
         .routes(statements())
         .routes(contents())
+        .routes(versions())
         .routes(host_functions())
         .route(get("/words/{word}/{*rest}", checked::words).public().header("x-word"))
         .route(post("/checked", checked::checked).public())
@@ -59,6 +74,15 @@ fn contents() -> [caplet_sdk::route::Route; 3] {
         post("/echo", content::echo).header("content-type").body_max_bytes(BODY_MAX_BYTES),
         put("/contents/{id}", content::keep).body_max_bytes(BODY_MAX_BYTES),
         get("/contents/{id}", content::content),
+    ]
+    .map(|route| route.public())
+}
+
+fn versions() -> [caplet_sdk::route::Route; 3] {
+    [
+        get("/versions/{version}", version::read_version),
+        put("/versions/{version}", version::change_version),
+        delete("/versions/{version}", version::remove_version),
     ]
     .map(|route| route.public())
 }

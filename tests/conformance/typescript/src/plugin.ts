@@ -2,9 +2,11 @@
  * language. */
 import {
   Bytes,
+  ETag,
   Plugin,
   Problem,
   Response,
+  Tagged,
   clock,
   encodeText,
   decodeText,
@@ -95,6 +97,15 @@ function run({ body: order }: { body: Order }): Response {
   }
 }
 
+/** How a version looks, and when it was made. */
+const Look = { variant: shape.optional(shape.text()), modified_ms: shape.optional(shape.long()) };
+
+function tagOf(version: string, look: { variant?: string; modified_ms?: bigint }): ETag {
+  const etag = ETag.strong(version);
+  const varied = look.variant === undefined ? etag : etag.variant(look.variant);
+  return look.modified_ms === undefined ? varied : varied.modified(Number(look.modified_ms));
+}
+
 let calls = 0;
 
 export const plugin = new Plugin({
@@ -114,6 +125,17 @@ export const plugin = new Plugin({
         size BIGINT CHECK (size > 0),
         parent BIGINT REFERENCES things (id),
         content BYTEA
+    );`,
+  )
+  .migration(
+    2,
+    "create traces",
+    `CREATE TABLE traces (
+        id BIGINT NOT NULL PRIMARY KEY,
+        tenant TEXT NOT NULL,
+        person TEXT NOT NULL,
+        holding TEXT NOT NULL,
+        word TEXT NOT NULL
     );`,
   )
   .asset("hello.txt", "text/plain; charset=utf-8", encodeText("hé🎉"))
@@ -172,6 +194,25 @@ export const plugin = new Plugin({
       query: { count: shape.integer(), exact: shape.otherwise(shape.bool(), false) },
     },
     ({ query }) => query,
+  )
+  .get(
+    "/versions/{version}",
+    { operation: "read-version", access: "public", conditional: true, query: Look },
+    ({ path, query, preconditions }) => preconditions.unless(tagOf(path.version, query), () => "read"),
+  )
+  .put(
+    "/versions/{version}",
+    { operation: "change-version", access: "public", conditional: true, query: Look },
+    ({ path, query, preconditions }) => {
+      const current = tagOf(path.version, query);
+      preconditions.check(current);
+      return new Tagged(current, "changed");
+    },
+  )
+  .delete(
+    "/versions/{version}",
+    { operation: "remove-version", access: "public", conditional: true, status: 204 },
+    ({ path, preconditions }) => preconditions.require(ETag.strong(path.version)),
   )
   .get("/identity", { operation: "who", access: "public" }, () => ({
     tenant: identity.tenant(),
