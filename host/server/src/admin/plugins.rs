@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::State as Extracted;
-use axum::extract::rejection::JsonRejection;
 use caplet_runtime::{
     Change, ChangeKind, Generation, GenerationKind, GenerationRecord, GenerationState, Identity,
     Part, Presence, Quarantined, Revocation, Runtime, Source,
@@ -311,9 +310,9 @@ async fn approve_plugin(
     Extracted(state): Extracted<State>,
     Extension(caller): Extension<Arc<Identity>>,
     Named(plugin): Named<String>,
-    body: Result<Option<axum::Json<Approval>>, JsonRejection>,
+    body: Result<Option<Json<Approval>>, Problem>,
 ) -> Begun {
-    let Approval { generation, stage } = body?.map(|axum::Json(it)| it).unwrap_or_default();
+    let Approval { generation, stage } = body?.map(|Json(it)| it).unwrap_or_default();
     let stage = stage.map(NewStage::checked).transpose()?;
     if let Some(number) = generation {
         check_waits(&state, &plugin, number).await?;

@@ -2,11 +2,11 @@
 //! also those that the router and its extractors make.
 
 use axum::extract::rejection::{JsonRejection, PathRejection};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::ALLOW;
+use http::header::{ALLOW, CONTENT_TYPE};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -30,9 +30,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             let detail = "The body has to be a JSON object.";
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "body-invalid", detail));
         }
+        let request = Request::from_parts(parts, body.into());
         let axum::Json(value) =
-            axum::Json::from_request(Request::from_parts(parts, body.into()), state).await?;
+            <axum::Json<T> as FromRequest<S>>::from_request(request, state).await?;
         Ok(Self(value))
+    }
+}
+
+/// A request may have no body at all.
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        if !request.headers().contains_key(CONTENT_TYPE) {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
     }
 }
 
