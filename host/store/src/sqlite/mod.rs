@@ -187,25 +187,6 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
         .map_err(|error| Error::Unavailable(format!("the work was not done: {error}")))
 }
 
-/// What a thread gives way by whose work nobody's request waits for.
-const NICENESS: i32 = 10;
-
-/// As [`off_thread`], for long work that no request waits for: on a thread of its own, from which the system
-/// takes the processor as soon as anybody else needs it, where it knows priorities of threads.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let (done, outcome) = tokio::sync::oneshot::channel();
-    let thread = std::thread::Builder::new().name("caplet-aside".to_owned()).spawn(move || {
-        #[cfg(target_os = "linux")]
-        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-            tracing::debug!(%error, "a thread beside the requests has no lower priority");
-        }
-        // Whoever waited may have gone.
-        let _ = done.send(work());
-    });
-    thread.map_err(|error| Error::Unavailable(format!("no thread: {error}")))?;
-    outcome.await.map_err(|_| Error::Unavailable("the work was not done: it panicked".to_owned()))
-}
-
 /// As [`off_thread`], for a statement: when the caller goes away, the statement is interrupted.
 async fn moved<T: Send + 'static>(
     budget: Arc<Budget>,

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::aside;
 use super::connection::Connection;
 use super::database::PluginDatabase;
 use super::migrate::apply;
+use super::off_thread;
 use crate::plan::fault;
 use crate::{Error, Migration, Pace, Phase, Plan, Result, Trial, Tried};
 
@@ -42,7 +42,7 @@ pub(super) async fn run(
     let texts = old_statements.to_vec();
     let is_abandoned = SetOnDrop::default();
     let bounds = Bounds { begun, end, is_abandoned: Arc::clone(&is_abandoned.0) };
-    aside(move || {
+    off_thread(move || {
         let copy = Copy::make(reader, &place, &bounds)?;
         let mut trial = Trial { copy_bytes: copy.bytes(), ..Trial::default() };
         let result = try_all(copy.connection(), &plan, (&texts, &bounds), &mut trial);
