@@ -285,13 +285,16 @@ async fn a_copy_is_compared_and_leaves_nothing_behind() {
     let invocations = || rig.counted("caplet_invocations_total", &[("plugin", PLUGIN)]);
     let (n_before, n_copies) = (invocations(), 3);
     for _ in 0..n_copies {
+        let n_run = || {
+            let report = rig.runtime.rollout(PLUGIN).unwrap().shadow;
+            report.n_same + report.n_different + report.n_failed + report.n_dropped
+        };
+        let began = n_run();
         rollout.copy(copied(&rig, "/notes"), &real);
-        let n = || rig.runtime.rollout(PLUGIN).unwrap().shadow;
-        let began = n().n_different;
-        until("a copy has run", async || n().n_different > began).await;
+        until("a copy has run", async || n_run() > began).await;
     }
     let report = rig.runtime.rollout(PLUGIN).unwrap();
-    assert_eq!((report.shadow.n_different, report.shadow.n_same), (n_copies, 0));
+    assert_eq!((report.shadow.n_different, report.shadow.n_same), (n_copies, 0), "{report:?}");
     let told: Vec<_> = report
         .shadow
         .differences

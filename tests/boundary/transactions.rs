@@ -44,11 +44,14 @@ async fn a_trap_rolls_back() {
 
 #[tokio::test]
 async fn running_out_of_time_rolls_back() {
-    let limits = Limits { wall_ms_max: 100, cpu_ms_max: 50, ..Limits::default() };
-    let rig = Setup { limits, ..Setup::default() }.load("storage").await;
-    assert_eq!(rig.post("/slow").await.unwrap_err(), Fault::Wall(100));
-    assert_eq!(rig.post("/spin").await.unwrap_err(), Fault::Cpu(50));
-    assert!(names(&rig).await.is_empty());
+    for (limits, path, fault) in [
+        (Limits { wall_ms_max: 100, ..Limits::default() }, "/slow", Fault::Wall(100)),
+        (Limits { cpu_ms_max: 50, ..Limits::default() }, "/spin", Fault::Cpu(50)),
+    ] {
+        let rig = Setup { limits, ..Setup::default() }.load("storage").await;
+        assert_eq!(rig.post(path).await.unwrap_err(), fault);
+        assert!(names(&rig).await.is_empty(), "{path}");
+    }
 }
 
 #[tokio::test]
