@@ -35,7 +35,7 @@ async fn begun(setup: Setup) -> Rig {
 }
 
 fn install(guest: &str) -> ChangeKind {
-    ChangeKind::Install { component: bytes_of(guest), file: None, called: None }
+    ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None }
 }
 
 fn rollback(to: Option<u32>) -> ChangeKind {

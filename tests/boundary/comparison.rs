@@ -20,7 +20,7 @@ fn setup(kept: Option<&Path>) -> Setup {
 }
 
 fn install(guest: &str) -> ChangeKind {
-    ChangeKind::Install { component: bytes_of(guest), file: None, called: None }
+    ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None }
 }
 
 fn approve(expected: Option<u32>) -> ChangeKind {

@@ -17,7 +17,7 @@ fn setup(kept: &Path) -> Setup {
 }
 
 fn install(guest: &str) -> ChangeKind {
-    ChangeKind::Install { component: bytes_of(guest), file: None, called: None }
+    ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None }
 }
 
 fn merge(plugin: &str, part: Part, patch: Value) -> ChangeKind {

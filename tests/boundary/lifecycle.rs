@@ -29,7 +29,7 @@ async fn serving(upgrade: UpgradeOptions) -> Rig {
 }
 
 fn install(guest: &str) -> ChangeKind {
-    ChangeKind::Install { component: bytes_of(guest), file: None, called: None }
+    ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None }
 }
 
 fn rollback(to: Option<u32>) -> ChangeKind {

@@ -39,7 +39,7 @@ async fn serving() -> Rig {
 
 /// Begins to roll a guest out.
 async fn try_begin(rig: &Rig, guest: &str, stage: Stage) -> Result<Arc<Operation>, LoadError> {
-    let kind = ChangeKind::Install { component: bytes_of(guest), file: None, called: None };
+    let kind = ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None };
     let change = Change { stage: Some(stage), ..Change::approved(kind, "ada") };
     let operation = rig.runtime.begin(change);
     operation.outcome().await.map(|outcome| {
@@ -191,7 +191,7 @@ async fn other_changes_wait_for_the_end_of_a_rollout() {
     begun(&rig, "upgrade-v2", percent(10)).await;
     let again = try_begin(&rig, "upgrade-v3", percent(10)).await.unwrap_err();
     let install =
-        ChangeKind::Install { component: bytes_of("upgrade-v3"), file: None, called: None };
+        ChangeKind::Install { component: bytes_of("upgrade-v3").into(), file: None, called: None };
     let plain = begin(install).outcome().await.unwrap_err();
     let back = ChangeKind::Rollback { plugin: PLUGIN.to_owned(), to: None };
     let back = begin(back).outcome().await.unwrap_err();
@@ -214,7 +214,8 @@ async fn other_changes_wait_for_the_end_of_a_rollout() {
 #[tokio::test]
 async fn a_stage_needs_a_version_beside_it_and_rules_that_can_be() {
     let empty = Setup { upgrade: hasty(), ..Setup::default() }.runtime(PLUGIN).await;
-    let kind = ChangeKind::Install { component: bytes_of("upgrade-v1"), file: None, called: None };
+    let kind =
+        ChangeKind::Install { component: bytes_of("upgrade-v1").into(), file: None, called: None };
     let change = Change { stage: Some(percent(10)), ..Change::approved(kind, "ada") };
     let alone = empty.begin(change).outcome().await.unwrap_err();
     assert!(alone.to_string().contains("bring it without a stage"), "{alone}");
@@ -227,7 +228,8 @@ async fn a_stage_needs_a_version_beside_it_and_rules_that_can_be() {
 #[tokio::test]
 async fn a_rollback_can_be_rolled_out_too() {
     let rig = serving().await;
-    let kind = ChangeKind::Install { component: bytes_of("upgrade-v2"), file: None, called: None };
+    let kind =
+        ChangeKind::Install { component: bytes_of("upgrade-v2").into(), file: None, called: None };
     let upgrade = rig.runtime.begin(Change::approved(kind, "ada"));
     upgrade.outcome().await.unwrap();
     assert_eq!(settled(&upgrade).await, None);

@@ -282,8 +282,11 @@ async fn a_change_that_was_made_for_another_generation_is_refused_when_its_turn_
 #[tokio::test]
 async fn an_upgrade_that_waits_outlives_a_change_of_settings() {
     let rig = Setup { upgrade: hasty(), ..Setup::default() }.load("upgrade-v1").await;
-    let waiting =
-        ChangeKind::Install { component: bytes_of("upgrade-hiding"), file: None, called: None };
+    let waiting = ChangeKind::Install {
+        component: bytes_of("upgrade-hiding").into(),
+        file: None,
+        called: None,
+    };
     assert!(matches!(changed(&rig, waiting).await.unwrap(), Outcome::Waiting(..)));
     let limits = ChangeKind::Configure {
         plugin: "upgrade".to_owned(),
@@ -338,7 +341,7 @@ async fn what_was_set_is_there_after_a_restart_and_an_upgrade() {
     let expected = json!({ "greeting": "good day", "limit": 5, "token": 13, "spare": 0 });
     assert_eq!(told(&rig).await, expected);
     assert_eq!(rig.generation().limits().reuse_max, 3);
-    let again = ChangeKind::Install { component: bytes_of(GUEST), file: None, called: None };
+    let again = ChangeKind::Install { component: bytes_of(GUEST).into(), file: None, called: None };
     assert!(matches!(changed(&rig, again).await.unwrap(), Outcome::Unchanged));
 }
 

@@ -34,7 +34,7 @@ async fn install(
     called: &str,
 ) -> Result<Outcome, caplet_runtime::LoadError> {
     let (component, called) = (bytes_of(guest), Some(called.to_owned()));
-    let kind = ChangeKind::Install { component, file: None, called };
+    let kind = ChangeKind::Install { component: component.into(), file: None, called };
     runtime.begin(Change::approved(kind, "test")).outcome().await
 }
 
@@ -367,7 +367,7 @@ async fn a_component_is_replaced_while_an_answer_streams() {
 async fn it_gets_no_copies() {
     let rig = load(Setup::default(), INCOMING).await;
     let (component, called) = (bytes_of(SERVICE), Some(INCOMING.to_owned()));
-    let kind = ChangeKind::Install { component, file: None, called };
+    let kind = ChangeKind::Install { component: component.into(), file: None, called };
     let stage = Some(Stage { percent: 100, shadow: true, ..Stage::default() });
     let change = Change { stage, ..Change::approved(kind, "test") };
     let refused = rig.runtime.begin(change).outcome().await.unwrap_err().to_string();
@@ -395,7 +395,8 @@ async fn it_is_there_again_after_a_restart() {
 #[tokio::test]
 async fn one_without_a_name_or_with_an_unknown_import_is_refused_with_the_remedy() {
     let (runtime, _) = Setup::default().empty(INCOMING).await;
-    let nameless = ChangeKind::Install { component: bytes_of(INCOMING), file: None, called: None };
+    let nameless =
+        ChangeKind::Install { component: bytes_of(INCOMING).into(), file: None, called: None };
     let refused = runtime.begin(Change::approved(nameless, "test")).outcome().await;
     assert!(refused.unwrap_err().to_string().contains("--name"));
     let bad = install(&runtime, INCOMING, "Not a name").await.unwrap_err().to_string();
@@ -422,7 +423,11 @@ async fn a_version_that_nobody_serves_is_named_with_those_that_are_served() {
     for place in places {
         component[place..place + to.len()].copy_from_slice(to);
     }
-    let kind = ChangeKind::Install { component, file: None, called: Some(DRAFTS.to_owned()) };
+    let kind = ChangeKind::Install {
+        component: component.into(),
+        file: None,
+        called: Some(DRAFTS.to_owned()),
+    };
     let error = runtime.begin(Change::approved(kind, "test")).outcome().await.unwrap_err();
     assert_eq!(error.reasons.len(), 1, "{error}");
     let reason = &error.reasons[0];

@@ -23,7 +23,7 @@ async fn serving(limits: Limits) -> Rig {
 }
 
 async fn upgrade(rig: &Rig, guest: &str) -> Arc<Operation> {
-    let kind = ChangeKind::Install { component: bytes_of(guest), file: None, called: None };
+    let kind = ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None };
     let operation = rig.runtime.begin(Change::approved(kind, "ada"));
     operation.outcome().await.expect("it serves");
     operation

@@ -14,6 +14,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
@@ -93,8 +94,7 @@ pub(crate) struct Compiled {
 }
 
 /// Compiles a component, or takes what was compiled ahead, or its code from the cache.
-pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Compiled, NotCompiled> {
-    let bytes = Arc::new(bytes);
+pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Bytes) -> Result<Compiled, NotCompiled> {
     let kept = off_the_threads(inner, &bytes, |inner, bytes| {
         let (digest, world) = (Digest::of(bytes), World::of(bytes));
         let engine = inner.engine_of(world)?;
@@ -134,7 +134,7 @@ pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Compil
 /// Does what takes long on a thread where nobody waits for it.
 async fn off_the_threads<T: Send + 'static>(
     inner: &Arc<Inner>,
-    bytes: &Arc<Vec<u8>>,
+    bytes: &Bytes,
     work: impl FnOnce(&Inner, &[u8]) -> wasmtime::Result<T> + Send + 'static,
 ) -> Result<T, NotCompiled> {
     let (inner, bytes) = (inner.clone(), bytes.clone());

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
@@ -395,13 +396,12 @@ impl Look {
                 "it has {bytes} bytes, the limit is {bytes_max}"
             )));
         }
-        let component = tokio::fs::read(path).await.map_err(NotLoaded::because)?;
+        let (component, digest) = read(path.to_owned()).await.map_err(NotLoaded::because)?;
         let file = file_name(path);
         self.known.lock().remove(&file);
         // A file that is written anew with what was read in it last says nothing new: whatever became of
         // that, by a rollback for instance, stands.
         let known = known_files(runtime).await.remove(&file);
-        let digest = Digest::of(&component);
         // What is enabled and does not serve could not be brought back, and is loaded again to say why.
         let is_as_wanted = |it: &Known| !it.is_enabled || runtime.table().get(&it.name).is_some();
         let is_same = |it: &Known| it.digest == digest.to_string();
@@ -464,6 +464,15 @@ fn report(file: &str, plugin: Option<&str>, error: Option<&str>) {
             tracing::error!(file, "not loaded: {}", error.unwrap_or_default());
         }
     }
+}
+
+/// Reads a component on a thread where no request waits for it.
+async fn read(path: PathBuf) -> std::io::Result<(Bytes, Digest)> {
+    let reading = tokio::task::spawn_blocking(move || {
+        std::fs::read(path).map(|component| (Digest::of(&component), component))
+    });
+    let (digest, component) = reading.await.map_err(std::io::Error::other)??;
+    Ok((component.into(), digest))
 }
 
 fn stamps(folder: &Path) -> std::io::Result<BTreeMap<PathBuf, Stamp>> {

@@ -33,6 +33,7 @@ use crate::runtime::Inner;
 use crate::settings::Settings;
 use crate::subject_data::{self, Holding};
 use crate::wasi_http::{self, Outbound};
+use bytes::Bytes;
 
 mod step;
 
@@ -117,7 +118,7 @@ impl Prepared {
 }
 
 /// Compiles a component, off the async threads.
-pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Compiled, LoadError> {
+pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Bytes) -> Result<Compiled, LoadError> {
     let refused = |reason: String| Step::Compile.failed(None, vec![reason]);
     let bytes_max = inner.limits.component_bytes_max;
     if bytes.len() > bytes_max {

@@ -325,7 +325,7 @@ impl Runtime {
         bytes: Vec<u8>,
         called: Option<&str>,
     ) -> Result<Prepared, LoadError> {
-        let compiled = load::compile(&self.inner, bytes).await?;
+        let compiled = load::compile(&self.inner, bytes.into()).await?;
         load::examine(&self.inner, compiled, called, None).await
     }
 
@@ -334,7 +334,7 @@ impl Runtime {
     /// # Errors
     /// Why it is not a component.
     pub async fn inspect(&self, bytes: Vec<u8>) -> Result<Inspection, LoadError> {
-        let Compiled { world, component, .. } = load::compile(&self.inner, bytes).await?;
+        let Compiled { world, component, .. } = load::compile(&self.inner, bytes.into()).await?;
         let engine = self
             .inner
             .engine_of(world)

@@ -22,7 +22,7 @@ async fn serving() -> Scene {
 
 /// Brings a version that nobody agreed to, and returns what keeps it waiting. The old one serves on.
 async fn kept_waiting(rig: &Rig, guest: &str) -> Vec<Difference> {
-    let kind = ChangeKind::Install { component: bytes_of(guest), file: None, called: None };
+    let kind = ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None };
     let change =
         Change { kind, by: "eve".to_owned(), approved: false, dry_run: false, stage: None };
     let outcome = rig.runtime.begin(change).outcome().await.unwrap();

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, Weak};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -51,14 +52,14 @@ pub(crate) struct Ahead {
 
 impl Ahead {
     /// Begins to compile a component, if its code is not in the cache.
-    pub(crate) fn begin(inner: &Arc<Inner>, digest: Digest, component: &[u8]) -> Option<Self> {
+    pub(crate) fn begin(inner: &Arc<Inner>, digest: Digest, component: &Bytes) -> Option<Self> {
         if inner.is_in_cache(World::of(component), &digest.to_string())
             || inner.ahead.get(&digest).is_some()
         {
             return None;
         }
         let outcome = inner.ahead.begin(digest);
-        let (inner, bytes, given) = (inner.clone(), component.to_vec(), outcome.clone());
+        let (inner, bytes, given) = (inner.clone(), component.clone(), outcome.clone());
         let compiling = tokio::spawn(async move {
             let compiled = compile(&inner, bytes).await;
             // It is set here and nowhere else.

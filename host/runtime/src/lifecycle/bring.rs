@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::aftermath::Follows;
 use super::change::{self, Change};
 use super::comparison::{Candidate, Comparison, Decision, Present};
@@ -13,7 +15,7 @@ use super::operation::{Operation, Outcome, Plan};
 use super::rollout::Beginning;
 use super::schema::{Beside, Schema};
 use super::watched::Watched;
-use super::{Turn, not_recorded};
+use super::{Turn, components, not_recorded};
 use crate::digest::Digest;
 use crate::generation::Generation;
 use crate::load::{self, LoadError, Prepared, Step};
@@ -45,7 +47,7 @@ impl Runtime {
     pub(super) async fn bring(
         &self,
         going: Going<'_>,
-        mut candidate: Candidate<'_>,
+        mut candidate: Candidate,
     ) -> Result<Outcome, LoadError> {
         let Going { operation, change, .. } = going;
         operation.at(Step::Compare);
@@ -108,11 +110,7 @@ impl Runtime {
     }
 
     /// Notes that the file has been read whose component serves already.
-    async fn note_source(
-        &self,
-        present: &Present,
-        candidate: &Candidate<'_>,
-    ) -> Result<(), LoadError> {
+    async fn note_source(&self, present: &Present, candidate: &Candidate) -> Result<(), LoadError> {
         let name = candidate.prepared.name();
         let source = present.source_with(candidate);
         let noted = self.inner.lifecycle.ledger.set_source(name, &source).await;
@@ -123,11 +121,11 @@ impl Runtime {
     async fn leave_waiting(
         &self,
         going: Going<'_>,
-        candidate: &Candidate<'_>,
+        candidate: &Candidate,
         comparison: Comparison,
     ) -> Result<Outcome, LoadError> {
         let plugin = candidate.prepared.name();
-        self.keep(plugin, &candidate.prepared.digest(), candidate.component)?;
+        self.keep(plugin, candidate.component.clone()).await?;
         let Comparison { differences, sentences } = comparison;
         let new = candidate.record(sentences, &going.change.by);
         let waited = candidate.waited.as_ref().map(|it| it.number);
@@ -162,8 +160,9 @@ impl Runtime {
         ledger.add(plugin, new, (State::Waiting, &reason)).await.map_err(not_recorded)
     }
 
-    fn keep(&self, plugin: &str, digest: &Digest, component: &[u8]) -> Result<(), LoadError> {
-        self.inner.lifecycle.components.keep(digest, component).map_err(|error| {
+    async fn keep(&self, plugin: &str, component: Bytes) -> Result<Digest, LoadError> {
+        let kept = components::keep(&self.inner.lifecycle.components, component).await;
+        kept.map_err(|error| {
             let reason = format!("the component cannot be kept: {error}");
             Step::Compare.failed(Some(plugin), vec![reason])
         })
@@ -175,11 +174,11 @@ impl Runtime {
         &self,
         going: Going<'_>,
         present: Present,
-        (candidate, new): (Candidate<'_>, NewGeneration),
+        (candidate, new): (Candidate, NewGeneration),
         schema: Option<Schema>,
     ) -> Result<Outcome, LoadError> {
         let name = candidate.prepared.name().to_owned();
-        self.keep(&name, &candidate.prepared.digest(), candidate.component)?;
+        self.keep(&name, candidate.component.clone()).await?;
         let ledger = &self.inner.lifecycle.ledger;
         let number = ledger.add(&name, &new, (State::Preparing, "")).await;
         let number = number.map_err(not_recorded(&name, Step::Compare))?;
@@ -198,7 +197,7 @@ impl Runtime {
         &self,
         going: Going<'_>,
         present: Present,
-        (candidate, number): (Candidate<'_>, u32),
+        (candidate, number): (Candidate, u32),
         schema: Option<Schema>,
     ) -> Result<Outcome, LoadError> {
         let Going { operation, change, turn } = going;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde_json::json;
 
 use crate::audit::Decision;
+use crate::lifecycle::components;
 use crate::lifecycle::difference::Difference;
 use crate::lifecycle::history::{GenerationRecord, PluginRecord};
 use crate::lifecycle::layer::{Edit, Part};
@@ -37,7 +39,7 @@ pub enum ChangeKind {
     /// A component is to serve: it installs its plugin, or upgrades it.
     Install {
         /// The component.
-        component: Vec<u8>,
+        component: Bytes,
         /// The file in the plugin folder that it was read from.
         file: Option<FileSource>,
         /// The plugin's name, for a component that has none of its own: one of `wasi:http`.
@@ -206,7 +208,7 @@ impl Runtime {
     ) -> Result<Arc<Generation>, LoadError> {
         let digest = Digest::of(&component);
         let called = called.map(ToOwned::to_owned);
-        let kind = ChangeKind::Install { component, file: None, called };
+        let kind = ChangeKind::Install { component: component.into(), file: None, called };
         self.begin(Change::approved(kind, APPLICATION)).outcome().await?;
         let table = self.table();
         let serving = table.iter().find(|generation| generation.digest() == digest);
@@ -229,24 +231,17 @@ impl Runtime {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub async fn keep_component(&self, component: Vec<u8>) -> std::io::Result<Digest> {
-        let inner = self.inner.clone();
-        let keeping = tokio::task::spawn_blocking(move || {
-            let digest = Digest::of(&component);
-            inner.lifecycle.components.keep(&digest, &component).map(|()| digest)
-        });
-        keeping.await.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)))
+    pub async fn keep_component(&self, component: Bytes) -> std::io::Result<Digest> {
+        components::keep(&self.inner.lifecycle.components, component).await
     }
 
     /// The component of that digest, in hexadecimal digits, if it is kept.
-    pub async fn kept_component(&self, digest: &str) -> Option<Vec<u8>> {
+    pub async fn kept_component(&self, digest: &str) -> Option<Bytes> {
         let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !is_digest {
             return None;
         }
-        let (inner, digest) = (self.inner.clone(), digest.to_owned());
-        let reading = tokio::task::spawn_blocking(move || inner.lifecycle.components.read(&digest));
-        reading.await.ok().and_then(Result::ok)
+        components::read(&self.inner.lifecycle.components, digest).await.ok()
     }
 
     /// An operation, while it goes on and for some time after.

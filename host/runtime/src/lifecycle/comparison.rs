@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::change::{Change, FileSource};
 use super::described::Described;
 use super::difference::{self, Difference, Effect, Side};
@@ -15,10 +17,10 @@ use crate::load::{self, LoadError, Prepared, Step};
 use crate::runtime::Runtime;
 
 /// What is to serve.
-pub(super) struct Candidate<'a> {
+pub(super) struct Candidate {
     pub(super) prepared: Prepared,
     /// What it was prepared from.
-    pub(super) component: &'a [u8],
+    pub(super) component: Bytes,
     pub(super) kind: Kind,
     pub(super) file: Option<FileSource>,
     /// Why the generation that serves now ends.
@@ -74,7 +76,7 @@ pub(super) enum Decision {
 
 impl Present {
     /// Whether the candidate is what serves.
-    pub(super) fn is(&self, candidate: &Candidate<'_>) -> bool {
+    pub(super) fn is(&self, candidate: &Candidate) -> bool {
         let Some(serving) = &self.serving else { return false };
         serving.digest() == candidate.prepared.digest()
             && serving.options == candidate.prepared.options
@@ -86,7 +88,7 @@ impl Present {
     ///
     /// # Errors
     /// When another file does.
-    pub(super) fn check_file(&self, candidate: &Candidate<'_>) -> Result<(), LoadError> {
+    pub(super) fn check_file(&self, candidate: &Candidate) -> Result<(), LoadError> {
         let (Some(record), Some(source)) = (&self.record, &candidate.file) else { return Ok(()) };
         let is_other = !record.file.is_empty() && record.file != source.file;
         if is_other && self.serving.is_some() {
@@ -99,7 +101,7 @@ impl Present {
     }
 
     /// Where the component of the plugin comes from when the candidate serves.
-    pub(super) fn source_with(&self, candidate: &Candidate<'_>) -> Source {
+    pub(super) fn source_with(&self, candidate: &Candidate) -> Source {
         match (&candidate.file, &self.record) {
             (Some(file), _) => {
                 Source { file: file.file.clone(), digest: candidate.prepared.digest().to_string() }
@@ -112,7 +114,7 @@ impl Present {
     }
 }
 
-impl Candidate<'_> {
+impl Candidate {
     /// Whether it is watched against the generation before. What was rolled back is not rolled back again:
     /// the host does that once. And a rollback would not bring other grants and limits.
     pub(super) fn is_held_against(&self, serving: &Generation) -> bool {
@@ -141,7 +143,7 @@ impl Candidate<'_> {
 
 impl Comparison {
     /// What changes when the candidate takes the place of what was before.
-    pub(super) fn of(before: &Before, candidate: &Candidate<'_>) -> Self {
+    pub(super) fn of(before: &Before, candidate: &Candidate) -> Self {
         let old = match before {
             Before::Nothing => return Self::default(),
             Before::Serving(serving) => Side::from(&**serving),
@@ -185,7 +187,7 @@ impl Comparison {
 impl Runtime {
     /// What a candidate is held against. Of a plugin that does not serve, what served last is prepared from
     /// the component that was kept of it.
-    pub(super) async fn before(&self, present: &Present, candidate: &Candidate<'_>) -> Before {
+    pub(super) async fn before(&self, present: &Present, candidate: &Candidate) -> Before {
         if let Some(serving) = &present.serving {
             return Before::Serving(serving.clone());
         }
@@ -203,13 +205,13 @@ impl Runtime {
     async fn prepare_last(
         &self,
         record: &PluginRecord,
-        candidate: &Candidate<'_>,
+        candidate: &Candidate,
     ) -> Result<Prepared, LoadError> {
         let known = self.inner.generation_record(&record.name, record.generation).await?;
         // What is brought again may be what was lost.
         let component = match known.digest == candidate.prepared.digest().to_string() {
-            true => candidate.component.to_vec(),
-            false => self.component_of(&record.name, &known)?,
+            true => candidate.component.clone(),
+            false => self.component_of(&record.name, &known).await?,
         };
         let set = self.inner.set_of(&record.name, &known)?;
         let compiled = load::compile(&self.inner, component).await?;

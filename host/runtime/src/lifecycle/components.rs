@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tempfile::{NamedTempFile, TempDir};
 
@@ -21,6 +23,30 @@ pub(crate) struct Components {
     changing: Mutex<()>,
     /// Removes the folder with the host that has no other place.
     _temporary: Option<TempDir>,
+}
+
+/// Keeps a component like [`Components::keep`], on a thread where no request waits for the disk.
+pub(crate) async fn keep(components: &Arc<Components>, component: Bytes) -> io::Result<Digest> {
+    off_the_threads(components, move |components| {
+        let digest = Digest::of(&component);
+        components.keep(&digest, &component).map(|()| digest)
+    })
+    .await
+}
+
+/// Reads a component like [`Components::read`], on a thread where no request waits for the disk.
+pub(crate) async fn read(components: &Arc<Components>, digest: &str) -> io::Result<Bytes> {
+    let digest = digest.to_owned();
+    off_the_threads(components, move |components| components.read(&digest).map(Bytes::from)).await
+}
+
+async fn off_the_threads<T: Send + 'static>(
+    components: &Arc<Components>,
+    work: impl FnOnce(&Components) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let components = components.clone();
+    let done = tokio::task::spawn_blocking(move || work(&components)).await;
+    done.unwrap_or_else(|panicked| Err(io::Error::other(panicked)))
 }
 
 impl Components {
@@ -45,7 +71,7 @@ impl Components {
     }
 
     /// Keeps a component. It is whole and on the disk when this returns, also where a damaged one was.
-    pub(crate) fn keep(&self, digest: &Digest, bytes: &[u8]) -> io::Result<()> {
+    fn keep(&self, digest: &Digest, bytes: &[u8]) -> io::Result<()> {
         let digest = digest.to_string();
         let path = self.path(&digest);
         let _changing = self.changing.lock();
@@ -60,7 +86,7 @@ impl Components {
     }
 
     /// The component of that digest, if it is kept and undamaged.
-    pub(crate) fn read(&self, digest: &str) -> io::Result<Vec<u8>> {
+    fn read(&self, digest: &str) -> io::Result<Vec<u8>> {
         let bytes = std::fs::read(self.path(digest))?;
         if Digest::of(&bytes).to_string() == digest {
             Ok(bytes)

@@ -143,11 +143,12 @@ impl Runtime {
             return Err(refused(&format!("{changed}; read what is set and try again")));
         }
         let known = self.inner.generation_record(plugin, record.generation).await?;
-        let component = self.component_of(plugin, &known)?;
+        let component = self.component_of(plugin, &known).await?;
         let set = self.edited(plugin, part, edit).await?;
-        let prepared = self.prepare_for(operation, (&component, Some(plugin)), Some(set)).await?;
+        let prepared =
+            self.prepare_for(operation, (component.clone(), Some(plugin)), Some(set)).await?;
         let kind = Kind::Configuration;
-        let (component, why) = (&component[..], String::new());
+        let why = String::new();
         let candidate = Candidate { prepared, component, kind, file: None, why, waited: None };
         self.bring(Going { operation, change, turn: &turn }, candidate).await
     }

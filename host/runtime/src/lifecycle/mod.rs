@@ -113,7 +113,7 @@ impl UpgradeOptions {
 /// What the host knows of the lives of its plugins.
 pub(crate) struct Lifecycle {
     ledger: Ledger,
-    components: Components,
+    components: Arc<Components>,
     operations: Operations,
     lives: Mutex<HashMap<String, Arc<Life>>>,
     written: recorded::Written,
@@ -128,7 +128,7 @@ impl Lifecycle {
     ) -> std::io::Result<Self> {
         Ok(Self {
             ledger: Ledger::new(database, clock, keys),
-            components: Components::open(folder)?,
+            components: Arc::new(Components::open(folder)?),
             operations: Operations::default(),
             lives: Mutex::default(),
             written: recorded::Written::default(),

@@ -3,14 +3,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::bring::Going;
 use super::change::{Change, ChangeKind, FileSource};
 use super::comparison::{Candidate, Waited};
 use super::history::{GenerationRecord, Kind, Presence, State};
 use super::layer::Set;
 use super::ledger::Source;
-use super::not_recorded;
 use super::operation::{Claim, Operation, Outcome};
+use super::{components, not_recorded};
 use crate::load::{self, LoadError, Prepared, Step};
 use crate::runtime::Runtime;
 
@@ -23,7 +25,7 @@ impl Runtime {
         match &change.kind {
             ChangeKind::Install { component, file, called } => {
                 let called = called.as_deref();
-                self.install(operation, change, (component, called), file.clone()).await
+                self.install(operation, change, (component.clone(), called), file.clone()).await
             }
             ChangeKind::Approve { plugin, expected } => {
                 self.approve(operation, change, (plugin, *expected)).await
@@ -57,15 +59,15 @@ impl Runtime {
         &self,
         operation: &Arc<Operation>,
         change: &Change,
-        (component, called): (&[u8], Option<&str>),
+        (component, called): (Bytes, Option<&str>),
         file: Option<FileSource>,
     ) -> Result<Outcome, LoadError> {
-        let mut prepared = self.prepare_for(operation, (component, called), None).await?;
+        let mut prepared = self.prepare_for(operation, (component.clone(), called), None).await?;
         let name = prepared.name().to_owned();
         let turn = self.inner.lifecycle.turn(&name, operation).await?;
         // Its settings may have been changed while it was compiled.
         if self.inner.layer_of(&name).await? != prepared.layer {
-            prepared = self.prepare_for(operation, (component, called), None).await?;
+            prepared = self.prepare_for(operation, (component.clone(), called), None).await?;
         }
         let kind = Kind::Upgrade;
         let why = String::new();
@@ -84,13 +86,13 @@ impl Runtime {
         let history = self.known_history(plugin).await?;
         let waiting = waiting(&history, expected);
         let waiting = waiting.map_err(|reason| Step::Compare.failed(Some(plugin), vec![reason]))?;
-        let component = self.component_of(plugin, waiting)?;
+        let component = self.component_of(plugin, waiting).await?;
         let (kind, set) = match waiting.kind {
             Kind::Configuration => (Kind::Configuration, Some(self.inner.set_of(plugin, waiting)?)),
             _ => (Kind::Upgrade, None),
         };
-        let prepared = self.prepare_for(operation, (&component, Some(plugin)), set).await?;
-        let (component, why) = (&component[..], String::new());
+        let prepared = self.prepare_for(operation, (component.clone(), Some(plugin)), set).await?;
+        let why = String::new();
         let waited = Some(Waited { number: waiting.number, reason: waiting.reason.clone() });
         let candidate = Candidate { prepared, component, kind, file: None, why, waited };
         self.bring(Going { operation, change, turn: &turn }, candidate).await
@@ -117,14 +119,15 @@ impl Runtime {
         };
         let history = self.known_history(plugin).await?;
         let target = target(&history, record.generation, to).map_err(refused)?;
-        let component = self.component_of(plugin, target)?;
+        let component = self.component_of(plugin, target).await?;
         let set = self.options_of(plugin, target).await?;
-        let prepared = self.prepare_for(operation, (&component, Some(plugin)), Some(set)).await?;
+        let prepared =
+            self.prepare_for(operation, (component.clone(), Some(plugin)), Some(set)).await?;
         if !change.dry_run {
             turn.hold().await;
         }
         let why = format!("rolled back by {}", change.by);
-        let (component, kind) = (&component[..], Kind::Rollback);
+        let kind = Kind::Rollback;
         let candidate = Candidate { prepared, component, kind, file: None, why, waited: None };
         let change = &Change { approved: true, ..change.clone() };
         self.bring(Going { operation, change, turn: &turn }, candidate).await
@@ -184,11 +187,11 @@ impl Runtime {
     pub(super) async fn prepare_for(
         &self,
         operation: &Operation,
-        (component, called): (&[u8], Option<&str>),
+        (component, called): (Bytes, Option<&str>),
         set: Option<Set>,
     ) -> Result<Prepared, LoadError> {
         operation.at(Step::Compile);
-        let compiled = load::compile(&self.inner, component.to_vec()).await?;
+        let compiled = load::compile(&self.inner, component).await?;
         operation.at(Step::Describe);
         let prepared = load::examine(&self.inner, compiled, called, set).await?;
         operation.is_about(prepared.name());
@@ -203,12 +206,13 @@ impl Runtime {
         history.map_err(not_recorded(plugin, Step::Compare))
     }
 
-    pub(super) fn component_of(
+    pub(super) async fn component_of(
         &self,
         plugin: &str,
         generation: &GenerationRecord,
-    ) -> Result<Vec<u8>, LoadError> {
-        self.inner.lifecycle.components.read(&generation.digest).map_err(|error| {
+    ) -> Result<Bytes, LoadError> {
+        let read = components::read(&self.inner.lifecycle.components, &generation.digest).await;
+        read.map_err(|error| {
             let reason = format!("the component of generation {}: {error}", generation.number);
             Step::Compile.failed(Some(plugin), vec![reason, "install it again".to_owned()])
         })

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::aftermath::Follows;
@@ -14,7 +15,7 @@ use super::ledger::Source;
 use super::operation::{Operation, Outcome};
 use super::schema::{Beside, Schema};
 use super::watched::Watched;
-use super::{Turn, not_recorded};
+use super::{Turn, components, not_recorded};
 use crate::arrivals::Arriving;
 use crate::compiler::ahead::Ahead;
 use crate::digest::Digest;
@@ -65,10 +66,7 @@ impl Runtime {
     }
 
     /// Brings back what has to be compiled, the smallest first. Returns what failed while it was waited for.
-    async fn restore_when_compiled(
-        &self,
-        mut all: Vec<(Vec<u8>, Arriving, PluginRecord)>,
-    ) -> Failed {
+    async fn restore_when_compiled(&self, mut all: Vec<(Bytes, Arriving, PluginRecord)>) -> Failed {
         all.sort_by_key(|(component, ..)| component.len());
         let mut compiling = JoinSet::new();
         for (component, arriving, record) in all {
@@ -92,7 +90,7 @@ impl Runtime {
     }
 
     /// The component of the generation that served, where its code is not in the cache.
-    async fn uncompiled(&self, record: &PluginRecord) -> Option<Vec<u8>> {
+    async fn uncompiled(&self, record: &PluginRecord) -> Option<Bytes> {
         let lifecycle = &self.inner.lifecycle;
         let history = lifecycle.ledger.generations(&record.name).await.ok()?;
         let known = history.iter().find(|generation| generation.number == record.generation)?;
@@ -101,7 +99,7 @@ impl Runtime {
             return None;
         }
         // Nearly all are plugins, which are not read for this when their code is kept.
-        let component = lifecycle.components.read(&known.digest).ok()?;
+        let component = components::read(&lifecycle.components, &known.digest).await.ok()?;
         let world = World::of(&component);
         (world == World::Plugin || !is_kept(world)).then_some(component)
     }
@@ -141,7 +139,7 @@ impl Runtime {
             let reason = format!("generation {} is not in the history", record.generation);
             Step::Compare.failed(Some(name), vec![reason])
         })?;
-        let component = self.component_of(name, known)?;
+        let component = self.component_of(name, known).await?;
         operation.at(Step::Compile);
         let compiled = load::compile(&self.inner, component).await?;
         operation.at(Step::Describe);

@@ -337,12 +337,12 @@ impl Runtime {
     ) -> Result<Outcome, LoadError> {
         let stage = record.stage.clone().unwrap_or_default();
         let stable = self.table().get(plugin).cloned();
-        let component = self.component_of(plugin, record)?;
+        let component = self.component_of(plugin, record).await?;
         let set = match record.kind {
             Kind::Rollback => Some(self.options_of(plugin, record).await?),
             _ => None,
         };
-        let prepared = self.prepare_for(operation, (&component, Some(plugin)), set).await?;
+        let prepared = self.prepare_for(operation, (component, Some(plugin)), set).await?;
         operation.at(Step::Expand);
         let beside = Beside::serving(stable.as_deref());
         drop(stable);

@@ -40,7 +40,7 @@ async fn bring_component(
             "The body does not begin like WebAssembly.",
         ));
     }
-    let kept = state.host()?.runtime.keep_component(component.into()).await;
+    let kept = state.host()?.runtime.keep_component(component).await;
     let digest = kept.map_err(|error| {
         tracing::error!(%error, "a component cannot be kept");
         Problem::storage_unavailable()
