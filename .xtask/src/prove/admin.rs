@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// before the question, and that time would count as the change's.
 const WAIT_MS: u32 = 10;
 
+/// How long each step of a change took, in milliseconds, for people.
+pub type Steps = String;
+
 /// One who changes plugins.
 pub struct Operator {
     caller: Caller,
@@ -32,7 +35,7 @@ impl Operator {
     }
 
     /// Has a component serve, whatever it wants more than the one before.
-    pub async fn upgrade(&self, component: Vec<u8>) -> Result<()> {
+    pub async fn upgrade(&self, component: Vec<u8>) -> Result<Steps> {
         let (status, kept) = self.post("/components", component.into()).await?;
         let digest = kept["digest"].as_str().with_context(|| format!("{status}: {kept}"))?;
         let install = json!({ "component": digest, "approve": true });
@@ -40,12 +43,12 @@ impl Operator {
     }
 
     /// Has the version before serve again.
-    pub async fn roll_back(&self, target: Target) -> Result<()> {
+    pub async fn roll_back(&self, target: Target) -> Result<Steps> {
         self.operate(&format!("/plugins/{}/rollback", target.name()), &json!({})).await
     }
 
     /// Begins an operation, and waits until requests see what came of it.
-    async fn operate(&self, path: &str, body: &Value) -> Result<()> {
+    async fn operate(&self, path: &str, body: &Value) -> Result<Steps> {
         let (status, begun) = self.post(path, body.to_string().into()).await?;
         let id = begun["id"].as_str().with_context(|| format!("{path}: {status}: {begun}"))?;
         let deadline = Instant::now() + PATIENCE;
@@ -53,7 +56,7 @@ impl Operator {
             let (_, operation) = self.get(&format!("/operations/{id}?wait_ms={WAIT_MS}")).await?;
             match operation["outcome"].as_str() {
                 None => {}
-                Some("serving") => return Ok(()),
+                Some("serving") => return Ok(steps(&operation)),
                 Some(other) => bail!("{path}: {other}: {operation}"),
             }
         }
@@ -76,4 +79,10 @@ impl Operator {
         let token = format!("Bearer {}", self.token);
         Request::builder().method(method).uri(url).header(header::AUTHORIZATION, token)
     }
+}
+
+fn steps(operation: &Value) -> Steps {
+    let steps = operation["steps"].as_array().into_iter().flatten();
+    let told = steps.filter_map(|it| Some((it["step"].as_str()?, it["took_ms"].as_f64()?)));
+    told.map(|(step, took_ms)| format!("{step} {took_ms:.1}")).collect::<Vec<_>>().join(", ")
 }

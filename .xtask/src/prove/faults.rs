@@ -142,7 +142,8 @@ async fn take_over(plan: &Plan<'_>, rounds: u32) -> Result<Row> {
     tokio::time::sleep(STEADY_TIME).await;
     let samples = Samples(load.end().await?);
     server.stop()?;
-    let pauses: Vec<f64> = marks.iter().map(|mark| samples.pause_ms(mark.from, mark.to)).collect();
+    let pauses: Vec<f64> =
+        marks.iter().map(|mark| samples.pause(mark.from, mark.to).ms()).collect();
     let what = format!(
         "{rounds} times a new host takes over the socket of one under 500 requests a second: nobody is \
          refused or reset; requests wait until the new host has the databases."

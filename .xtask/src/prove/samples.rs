@@ -16,6 +16,19 @@ const EXAMPLES_MAX: usize = 5;
 /// The samples of one load, in the order of their answers.
 pub struct Samples(pub Vec<Sample>);
 
+/// A time in which somebody waited and nobody was answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pause {
+    pub begun: Duration,
+    pub length: Duration,
+}
+
+impl Pause {
+    pub fn ms(&self) -> f64 {
+        self.length.as_secs_f64() * 1_000.0
+    }
+}
+
 impl Samples {
     /// How many are so.
     pub fn count(&self, is_so: impl Fn(&Outcome) -> bool) -> usize {
@@ -40,20 +53,27 @@ impl Samples {
     }
 
     /// The longest time from `from` to `to` in which a fast request waited and none was answered.
-    pub fn pause_ms(&self, from: Duration, to: Duration) -> f64 {
-        let mut longest = Duration::ZERO;
+    pub fn pause(&self, from: Duration, to: Duration) -> Pause {
+        let mut longest = Pause::default();
+        let mut waited = |begun: Duration, answered: Duration| {
+            let length = answered.saturating_sub(begun);
+            if length > longest.length {
+                longest = Pause { begun, length };
+            }
+        };
         // From the last answer to the first: when the earliest was due of those answered later, and
         // when the next one was answered.
         let mut due_first = to;
         let mut next = to;
         for sample in self.good(Kind::Fast).rev().filter(|sample| sample.done >= from) {
             if sample.done <= to {
-                longest = longest.max(next.saturating_sub(sample.done.max(due_first)));
+                waited(sample.done.max(due_first), next);
                 next = sample.done;
             }
             due_first = due_first.min(sample.due);
         }
-        longest.max(next.saturating_sub(from.max(due_first))).as_secs_f64() * 1_000.0
+        waited(from.max(due_first), next);
+        longest
     }
 
     /// A row with how many requests there were of each kind, and with none that failed.
@@ -134,7 +154,7 @@ mod tests {
         let fast = |due, done| sample(Kind::Fast, due, done, Outcome::Good(1));
         let slow = sample(Kind::Slow, 0, 30, Outcome::Good(1));
         let at = Duration::from_millis;
-        let pause = |samples: Vec<_>, from, to| Samples(samples).pause_ms(at(from), at(to));
+        let pause = |samples: Vec<_>, from, to| Samples(samples).pause(at(from), at(to)).ms();
         let answers = vec![fast(10, 10), fast(20, 20), slow, fast(30, 55), fast(60, 60)];
         assert!((pause(answers.clone(), 0, 60) - 25.0).abs() < 0.001, "from when it was due");
         assert!((pause(answers, 100, 140)).abs() < 0.001, "nobody asked");

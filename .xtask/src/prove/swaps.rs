@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::{
     Plan,
-    admin::Operator,
+    admin::{Operator, Steps},
     caller::Caller,
     feed,
     load::{Load, Traffic},
     plot::{Mark, Plot},
     question::{BUNDLED, Kind, Target},
     row::{AtMost, Row, replay},
-    samples::{Samples, percentile},
+    samples::{Pause, Samples, number, percentile},
     stage::{Place, Stage},
     versions::{MARGIN, Swap, wrong_version},
 };
@@ -30,6 +30,9 @@ const STEADY_TIME: Duration = Duration::from_secs(8);
 
 /// So long before a swap a pause may begin.
 const BEFORE: Duration = Duration::from_millis(20);
+
+/// How long the windows are in which pauses are looked for where nothing was swapped.
+const WINDOW: Duration = Duration::from_millis(700);
 
 /// The longest time in which nobody may be answered, and how much worse the 99th percentile may be.
 const PAUSE_MS_MAX: f64 = 50.0;
@@ -99,8 +102,8 @@ impl Round<'_> {
         }
         for of in SWAPPED {
             let begun = self.load.now();
-            self.operator.roll_back(of).await?;
-            self.seen(of, BUNDLED, begun).await;
+            let steps = self.operator.roll_back(of).await?;
+            self.seen((of, BUNDLED), begun, steps).await;
         }
         Ok(())
     }
@@ -111,16 +114,16 @@ impl Round<'_> {
             _ => self.stage.revision(of.name(), to)?,
         };
         let begun = self.load.now();
-        self.operator.upgrade(component).await?;
-        self.seen(of, to, begun).await;
+        let steps = self.operator.upgrade(component).await?;
+        self.seen((of, to), begun, steps).await;
         Ok(())
     }
 
-    async fn seen(&mut self, of: Target, to: u8, begun: Duration) {
+    async fn seen(&mut self, (of, to): (Target, u8), begun: Duration, steps: Steps) {
         let seen = self.load.now();
         let last = self.swaps.iter().rfind(|swap| swap.of == of);
         let from = last.map_or(BUNDLED, |swap| swap.to);
-        self.swaps.push(Swap { of, from, to, begun, seen });
+        self.swaps.push(Swap { of, from, to, begun, seen, steps });
         tokio::time::sleep(SPACING).await;
     }
 }
@@ -147,12 +150,16 @@ fn dropped(samples: &Samples, swaps: &[Swap], plan: &Plan<'_>) -> Row {
 
 fn paused(of: Target, samples: &Samples, swaps: &[Swap], plan: &Plan<'_>) -> Row {
     let own = samples.of(of);
-    let swapped: Vec<Swap> = swaps.iter().filter(|swap| swap.of == of).copied().collect();
+    let swapped: Vec<Swap> = swaps.iter().filter(|swap| swap.of == of).cloned().collect();
     let around = own.latencies_ms(Kind::Fast, |at| swapped.iter().any(|it| it.is_around(at)));
     let steady = own.latencies_ms(Kind::Fast, |at| !swaps.iter().any(|it| it.is_around(at)));
     let (p99_around, p99_steady) = (percentile(&around, 99.0), percentile(&steady, 99.0));
-    let pause = |swap: &Swap| own.pause_ms(swap.begun.saturating_sub(BEFORE), swap.seen + MARGIN);
-    let pauses: Vec<f64> = swapped.iter().map(pause).collect();
+    let pause = |swap: &Swap| own.pause(swap.begun.saturating_sub(BEFORE), swap.seen + MARGIN);
+    let pauses: Vec<Pause> = swapped.iter().map(pause).collect();
+    let worst = swapped.iter().zip(&pauses).max_by_key(|(_, pause)| pause.length);
+    let pauses: Vec<f64> = pauses.iter().map(Pause::ms).collect();
+    let steady_pauses: Vec<f64> =
+        quiet(samples, swaps).map(|(from, to)| own.pause(from, to).ms()).collect();
     let changes: Vec<f64> =
         swapped.iter().map(|swap| (swap.seen - swap.begun).as_secs_f64() * 1_000.0).collect();
     let what = format!(
@@ -164,6 +171,8 @@ fn paused(of: Target, samples: &Samples, swaps: &[Swap], plan: &Plan<'_>) -> Row
     let row = Row::new(&format!("swap-no-pause-{}", of.name()), &what, replay("swaps", plan.seed))
         .held("longest pause", percentile(&pauses, 100.0), "ms", AtMost(PAUSE_MS_MAX))
         .told("longest pause, median of the swaps", percentile(&pauses, 50.0), "ms")
+        .told("longest pause where nothing was swapped", percentile(&steady_pauses, 100.0), "ms")
+        .told("that of such windows", number(steady_pauses.len()), "")
         .told("p99 of fast requests, steady", p99_steady, "ms")
         .told("p99 of fast requests, around swaps", p99_around, "ms")
         .held("p99 around swaps / steady", p99_around / p99_steady, "×", AtMost(P99_RATIO_MAX))
@@ -178,9 +187,10 @@ fn paused(of: Target, samples: &Samples, swaps: &[Swap], plan: &Plan<'_>) -> Row
         &marks,
     );
     let row = row.plot(through);
-    match worst(&swapped, &pauses) {
+    match worst {
         None => row,
-        Some(swap) => {
+        Some((swap, pause)) => {
+            let row = row.note(when(swap, pause));
             let times = (swap.begun.saturating_sub(MARGIN * 2), swap.seen + MARGIN * 2);
             let title = "Around the swap with the longest pause";
             row.plot(Plot::latencies(title, &own, times, &marks))
@@ -188,7 +198,19 @@ fn paused(of: Target, samples: &Samples, swaps: &[Swap], plan: &Plan<'_>) -> Row
     }
 }
 
-fn worst<'a>(swaps: &'a [Swap], pauses: &[f64]) -> Option<&'a Swap> {
-    let pairs = swaps.iter().zip(pauses);
-    pairs.max_by(|(_, one), (_, other)| one.total_cmp(other)).map(|(swap, _)| swap)
+/// Windows like those that a pause is looked for in, at times when nothing was swapped.
+fn quiet(samples: &Samples, swaps: &[Swap]) -> impl Iterator<Item = (Duration, Duration)> {
+    let end = samples.0.last().map_or(Duration::ZERO, |last| last.done);
+    let windows = (1..).map(|n| (WINDOW * n, WINDOW * (n + 1))).take_while(move |it| it.1 < end);
+    windows.filter(|(from, to)| !swaps.iter().any(|it| it.is_around(*from) || it.is_around(*to)))
+}
+
+fn when(swap: &Swap, pause: &Pause) -> String {
+    let (begun, length) = (pause.begun.as_secs_f64(), pause.ms());
+    let after_ms = (begun - swap.begun.as_secs_f64()) * 1_000.0;
+    let Swap { from, to, steps, .. } = swap;
+    format!(
+        "the longest pause, of {length:.1} ms, began {after_ms:.1} ms after the order of {from} → \
+         {to}, whose steps took (ms): {steps}"
+    )
 }

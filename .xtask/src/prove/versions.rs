@@ -2,19 +2,20 @@
 
 use std::time::Duration;
 
-use super::{caller::Outcome, load::Sample, plot::Mark, question::Target};
+use super::{admin::Steps, caller::Outcome, load::Sample, plot::Mark, question::Target};
 
 /// What counts as around a swap, before and after it.
 pub const MARGIN: Duration = Duration::from_millis(500);
 
 /// A change of a plugin's version, from the moment it was asked for until requests saw it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Swap {
     pub of: Target,
     pub from: u8,
     pub to: u8,
     pub begun: Duration,
     pub seen: Duration,
+    pub steps: Steps,
 }
 
 impl Swap {
@@ -73,7 +74,14 @@ mod tests {
     fn an_answer_is_of_a_version_that_served_meanwhile() {
         let at = Duration::from_millis;
         let of = Target::Comments;
-        let swap = |from, to, begun, seen| Swap { of, from, to, begun: at(begun), seen: at(seen) };
+        let swap = |from, to, begun, seen| Swap {
+            of,
+            from,
+            to,
+            begun: at(begun),
+            seen: at(seen),
+            steps: String::new(),
+        };
         let swaps = [swap(1, 2, 100, 110), swap(2, 1, 200, 210), swap(1, 3, 300, 310)];
         for (version, sent, done, is_right) in [
             (1, 50, 60, true),
