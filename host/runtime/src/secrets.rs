@@ -1,5 +1,8 @@
 //! Which of a plugin's settings are secrets: those that its schema says are only written (`writeOnly`, JSON
 //! Schema 2020-12, validation, section 9.4). Where it cannot be told, a setting is one.
+//!
+//! A schema comes from a guest. The search visits whatever a validator would, and as often, so that a schema
+//! that it has followed to its end can be validated without harm; another one is refused.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +13,9 @@ const DEPTH_MAX: u32 = 32;
 
 /// How many schemas are looked at: one that multiplies itself comes to an end.
 const VISITS_MAX: u32 = 10_000;
+
+/// Keywords for which a validator looks again at what holds for the same place.
+const AGAIN: &[&str] = &["unevaluatedProperties", "unevaluatedItems"];
 
 /// Keywords whose value is a schema that holds for the same place.
 const HERE: &[&str] = &["if", "then", "else", "not"];
@@ -24,19 +30,36 @@ const HERE_NAMED: &[&str] = &["dependentSchemas"];
 const BELOW: &[&str] =
     &["additionalProperties", "unevaluatedProperties", "items", "unevaluatedItems", "contains"];
 
+/// Why a schema cannot be followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unfollowed {
+    /// It multiplies itself.
+    #[error("it leads to more than {VISITS_MAX} places; make it simpler")]
+    TooLarge,
+    /// It goes round, or the settings are nested so deep.
+    #[error("it leads deeper than {DEPTH_MAX} schemas; let it not refer to itself at one place")]
+    TooDeep,
+    /// It refers to what is not there, or is found by other means than a pointer.
+    #[error("`{0}` leads nowhere; refer to a schema within it, as in `#/$defs/Name`")]
+    Reference(String),
+    /// A part of it has a name of its own, which changes where references lead.
+    #[error("a part of it has an `$id`; leave it away")]
+    Id,
+}
+
 /// The places of secrets, as JSON pointers into the settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Secrets(BTreeSet<String>);
 
 impl Secrets {
     /// Those of `settings` that `schema` says are secrets.
-    pub(crate) fn find(schema: &Value, settings: &Value) -> Self {
+    ///
+    /// # Errors
+    /// Why the schema cannot be followed.
+    pub(crate) fn find(schema: &Value, settings: &Value) -> Result<Self, Unfollowed> {
         let mut walk = Walk { root: schema, found: BTreeSet::new(), n_visits: 0 };
-        walk.at(schema, settings, &mut String::new(), DEPTH_MAX);
-        match walk.n_visits {
-            0..VISITS_MAX => Self(walk.found),
-            _ => Self(BTreeSet::from([String::new()])),
-        }
+        walk.at(schema, settings, &mut String::new(), DEPTH_MAX)?;
+        Ok(Self(walk.found))
     }
 
     /// Whether the value at `pointer` is a secret, is within one, or has one within.
@@ -137,56 +160,63 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn at(&mut self, schema: &Value, settings: &Value, pointer: &mut String, depth: u32) {
-        let Value::Object(keywords) = schema else { return };
-        if self.n_visits >= VISITS_MAX {
-            return;
-        }
+    fn at(
+        &mut self,
+        schema: &Value,
+        settings: &Value,
+        pointer: &mut String,
+        depth: u32,
+    ) -> Result<(), Unfollowed> {
+        let Value::Object(keywords) = schema else { return Ok(()) };
         self.n_visits += 1;
-        let is_secret =
-            keywords.get("writeOnly") == Some(&Value::Bool(true)) && !settings.is_null();
-        if is_secret || depth == 0 {
-            self.found.insert(pointer.clone());
-            return;
+        if self.n_visits > VISITS_MAX {
+            return Err(Unfollowed::TooLarge);
         }
-        self.refer(keywords, settings, pointer, depth);
-        let one = HERE.iter().filter_map(|keyword| keywords.get(*keyword));
-        let any = HERE_ANY.iter().filter_map(|keyword| keywords.get(*keyword)?.as_array());
-        let named = HERE_NAMED.iter().filter_map(|keyword| keywords.get(*keyword)?.as_object());
-        for schema in one.chain(any.flatten()).chain(named.flat_map(Map::values)) {
-            self.at(schema, settings, pointer, depth - 1);
+        if depth == 0 {
+            return Err(Unfollowed::TooDeep);
+        }
+        if keywords.contains_key("$id") && !std::ptr::eq(schema, self.root) {
+            return Err(Unfollowed::Id);
+        }
+        if keywords.get("writeOnly") == Some(&Value::Bool(true)) && !settings.is_null() {
+            self.found.insert(pointer.clone());
+        }
+        let looks_again = AGAIN.iter().any(|keyword| keywords.contains_key(*keyword));
+        for _ in 0..=u8::from(looks_again) {
+            self.here(keywords, settings, pointer, depth)?;
         }
         match settings {
-            Value::Object(members) => {
-                for (name, value) in members {
-                    self.below(keywords, (name, value), pointer, depth);
-                }
-            }
-            Value::Array(elements) => {
-                for (index, value) in elements.iter().enumerate() {
-                    self.below(keywords, (&index.to_string(), value), pointer, depth);
-                }
-            }
-            _ => {}
+            Value::Object(members) => members
+                .iter()
+                .try_for_each(|(name, value)| self.below(keywords, (name, value), pointer, depth)),
+            Value::Array(elements) => elements.iter().enumerate().try_for_each(|(index, value)| {
+                self.below(keywords, (&index.to_string(), value), pointer, depth)
+            }),
+            _ => Ok(()),
         }
     }
 
-    /// Follows references within the schema. What another leads to is not known.
-    fn refer(
+    /// What else holds for the same place.
+    fn here(
         &mut self,
         keywords: &Map<String, Value>,
         settings: &Value,
         pointer: &mut String,
         depth: u32,
-    ) {
-        let named = ["$ref", "$dynamicRef"].iter().filter_map(|keyword| keywords.get(*keyword));
-        for reference in named.filter_map(Value::as_str) {
-            let place = reference.strip_prefix('#').and_then(|place| self.root.pointer(place));
-            match place {
-                Some(schema) => self.at(&schema.clone(), settings, pointer, depth - 1),
-                None => drop(self.found.insert(pointer.clone())),
-            }
+    ) -> Result<(), Unfollowed> {
+        let references =
+            ["$ref", "$dynamicRef"].iter().filter_map(|it| keywords.get(*it)?.as_str());
+        let root = self.root;
+        for reference in references {
+            let place = reference.strip_prefix('#').and_then(|place| root.pointer(place));
+            let schema = place.ok_or_else(|| Unfollowed::Reference(reference.to_owned()))?;
+            self.at(schema, settings, pointer, depth - 1)?;
         }
+        let one = HERE.iter().filter_map(|keyword| keywords.get(*keyword));
+        let any = HERE_ANY.iter().filter_map(|keyword| keywords.get(*keyword)?.as_array());
+        let named = HERE_NAMED.iter().filter_map(|keyword| keywords.get(*keyword)?.as_object());
+        let mut all = one.chain(any.flatten()).chain(named.flat_map(Map::values));
+        all.try_for_each(|schema| self.at(schema, settings, pointer, depth - 1))
     }
 
     /// A member of an object, or an element of a list.
@@ -196,7 +226,7 @@ impl Walk<'_> {
         (name, value): (&str, &Value),
         pointer: &mut String,
         depth: u32,
-    ) {
+    ) -> Result<(), Unfollowed> {
         let length = pointer.len();
         pointer.push('/');
         pointer.push_str(&escaped(name));
@@ -209,9 +239,13 @@ impl Walk<'_> {
         let all = property.into_iter().chain(element).chain(every);
         // Whether a pattern fits is not looked at: that it might is enough.
         for schema in all.chain(patterns.into_iter().flat_map(Map::values)) {
-            self.at(schema, value, pointer, depth - 1);
+            self.at(schema, value, pointer, depth - 1)?;
+        }
+        if let Some(names) = of("propertyNames") {
+            self.at(names, &Value::Null, pointer, depth - 1)?;
         }
         pointer.truncate(length);
+        Ok(())
     }
 }
 
@@ -231,26 +265,24 @@ mod tests {
                 "maybe": { "anyOf": [{ "$ref": "#/$defs/Key" }, { "type": "null" }] },
                 "list": { "type": "array", "items": { "$ref": "#/$defs/Key" } },
                 "a/b": { "properties": { "inner": { "writeOnly": true } } },
-                "strange": { "$ref": "#key" },
             },
-            "$defs": { "Key": { "$anchor": "key", "writeOnly": true, "type": "string" } },
+            "$defs": { "Key": { "writeOnly": true, "type": "string" } },
         });
         let settings = json!({
             "plain": 1, "token": "t", "maybe": "m", "list": ["a", "b"], "a/b": { "inner": 7, "b": 1 },
-            "strange": "s",
         });
-        let secrets = Secrets::find(&schema, &settings);
+        let secrets = Secrets::find(&schema, &settings).unwrap();
         let places: Vec<&str> = secrets.places().collect();
-        assert_eq!(places, ["/a~1b/inner", "/list/0", "/list/1", "/maybe", "/strange", "/token"]);
+        assert_eq!(places, ["/a~1b/inner", "/list/0", "/list/1", "/maybe", "/token"]);
         let patterns = json!({ "patternProperties": { "^x-": { "writeOnly": true } } });
-        assert!(Secrets::find(&patterns, &json!({ "other": 1 })).touch("/other"));
+        assert!(Secrets::find(&patterns, &json!({ "other": 1 })).unwrap().touch("/other"));
     }
 
     #[test]
     fn takes_them_out_and_knows_their_texts() {
         let schema = json!({ "properties": { "token": { "writeOnly": true }, "n": {} } });
         let settings = json!({ "token": { "a": "text", "b": [1234] }, "n": 1 });
-        let secrets = Secrets::find(&schema, &settings);
+        let secrets = Secrets::find(&schema, &settings).unwrap();
         assert_eq!(secrets.values(&settings), ["text", "1234"]);
         assert_eq!(secrets.take_out(&settings), json!({ "n": 1 }));
         assert_eq!(secrets.only(&settings), json!({ "token": { "a": "text", "b": [1234] } }));
@@ -260,15 +292,40 @@ mod tests {
     }
 
     #[test]
-    fn a_schema_that_goes_round_comes_to_an_end() {
-        let schema = json!({ "$ref": "#" });
-        assert!(Secrets::find(&schema, &json!({ "a": 1 })).touch("/a"));
+    fn a_schema_that_cannot_be_followed_is_refused() {
+        let settings = json!({ "a": 1 });
+        let refused = |schema: Value| Secrets::find(&schema, &settings).unwrap_err();
+        assert_eq!(refused(json!({ "$ref": "#" })), Unfollowed::TooDeep);
+        let names = json!({ "propertyNames": { "$ref": "#/propertyNames" } });
+        assert_eq!(refused(names), Unfollowed::TooDeep);
         let twice = json!({ "allOf": [{ "$ref": "#" }, { "$ref": "#" }] });
-        assert!(
-            Secrets::find(&twice, &json!({ "a": 1 })).take_out(&json!({ "a": 1 })) == json!({})
-        );
-        let none = json!({ "token": null });
-        let schema = json!({ "properties": { "token": { "writeOnly": true } } });
-        assert_eq!(Secrets::find(&schema, &none), Secrets::default());
+        assert_eq!(refused(twice), Unfollowed::TooDeep);
+        // Each level is looked at twice, and twenty of them a million times.
+        let doubling: Map<String, Value> = (0..20)
+            .map(|n| {
+                let next = json!({ "$ref": format!("#/$defs/{}", n + 1) });
+                (n.to_string(), json!({ "unevaluatedProperties": true, "allOf": [next] }))
+            })
+            .chain([("20".to_owned(), json!({}))])
+            .collect();
+        let doubling = json!({ "$ref": "#/$defs/0", "$defs": doubling });
+        assert_eq!(refused(doubling), Unfollowed::TooLarge);
+        for reference in ["#key", "#/$defs/None", "https://example.com/schema"] {
+            assert_eq!(
+                refused(json!({ "$ref": reference, "$defs": { "A": { "$anchor": "key" } } })),
+                Unfollowed::Reference(reference.to_owned())
+            );
+        }
+        assert_eq!(refused(json!({ "allOf": [{ "$id": "urn:a" }] })), Unfollowed::Id);
+    }
+
+    #[test]
+    fn a_tree_may_refer_to_itself() {
+        let schema =
+            json!({ "properties": { "key": { "writeOnly": true }, "next": { "$ref": "#" } } });
+        let settings = json!({ "next": { "next": { "key": "k" } } });
+        assert!(Secrets::find(&schema, &settings).unwrap().touch("/next/next/key"));
+        let none = json!({ "key": null });
+        assert_eq!(Secrets::find(&schema, &none), Ok(Secrets::default()));
     }
 }

@@ -3,13 +3,29 @@
 
 use std::fmt;
 
-use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::limits::Limits;
-use crate::secrets::{self, Secrets};
+use crate::secrets::{self, Secrets, Unfollowed};
+
+/// Properties that are looked at for their defaults. A schema that multiplies itself comes to an end.
+const DEFAULTS_MAX: u32 = 10_000;
+
+/// How deep defaults are filled in.
+const DEFAULTS_DEPTH_MAX: u32 = 32;
+
+/// How large a schema may be, in bytes.
+const SCHEMA_BYTES_MAX: usize = 64 << 10;
+
+/// The stack on which schemas are compiled, in bytes: what follows the longest chain of references that such a
+/// schema has room for.
+const SCHEMA_STACK_BYTES: usize = 256 << 20;
+
+/// How large the automaton of a pattern may become, in bytes.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 /// Checked settings. Immutable: a change makes a new generation.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,16 +70,25 @@ impl Settings {
                 None => Ok(Self::none()),
             };
         }
+        if schema.len() > SCHEMA_BYTES_MAX {
+            let bytes = schema.len();
+            let reason =
+                format!("the settings schema has {bytes} bytes; {SCHEMA_BYTES_MAX} may be");
+            return Err(vec![reason]);
+        }
         let schema: Value = serde_json::from_str(schema)
             .map_err(|error| vec![format!("the settings schema is not JSON: {error}")])?;
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err(vec!["the settings schema's root must have `\"type\": \"object\"`".into()]);
         }
-        fill_defaults(&schema, &schema, &mut settings);
+        let unfollowed = |reason: Unfollowed| vec![format!("the settings schema: {reason}")];
+        Defaults { root: &schema, n_left: DEFAULTS_MAX }
+            .fill(&schema, &mut settings, DEFAULTS_DEPTH_MAX)
+            .map_err(unfollowed)?;
         let settings = Value::Object(settings);
-        let secrets = Secrets::find(&schema, &settings);
+        let secrets = Secrets::find(&schema, &settings).map_err(unfollowed)?;
         check_sizes(&settings, &secrets, limits)?;
-        validate(&schema, &settings, &secrets)?;
+        on_a_large_stack(|| validate(&schema, &settings, &secrets))?;
         let Value::Object(settings) = settings else { return Ok(Self::none()) };
         Ok(Self::of(settings, secrets))
     }
@@ -115,8 +140,24 @@ fn check_sizes(settings: &Value, secrets: &Secrets, limits: &Limits) -> Result<(
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
 }
 
+fn on_a_large_stack(
+    check: impl FnOnce() -> Result<(), Vec<String>> + Send,
+) -> Result<(), Vec<String>> {
+    let failed = |reason: String| vec![format!("the settings cannot be checked: {reason}")];
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("caplet-settings".into());
+        let checking = thread.stack_size(SCHEMA_STACK_BYTES).spawn_scoped(scope, check);
+        let checking = checking.map_err(|error| failed(error.to_string()))?;
+        checking.join().unwrap_or_else(|_| Err(failed("the host failed".to_owned())))
+    })
+}
+
 fn validate(schema: &Value, settings: &Value, secrets: &Secrets) -> Result<(), Vec<String>> {
-    let validator = jsonschema::draft202012::new(schema)
+    // The patterns are a guest's: they have to be matched in linear time.
+    let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX);
+    let validator = jsonschema::draft202012::options()
+        .with_pattern_options(patterns)
+        .build(schema)
         .map_err(|error| vec![format!("the settings schema is not a JSON Schema: {error}")])?;
     let violations: Vec<String> = validator
         .iter_errors(settings)
@@ -164,21 +205,32 @@ fn known_names(schema: &Value, place: &str) -> String {
 
 /// Fills in `default`s of absent properties, in nested objects too. JSON Schema leaves this to the
 /// reader of a schema (draft 2020-12, section 9.2).
-fn fill_defaults(root: &Value, schema: &Value, settings: &mut Map<String, Value>) {
-    let Some(properties) = resolve(root, schema).get("properties").and_then(Value::as_object)
-    else {
-        return;
-    };
-    for (name, property) in properties {
-        if !settings.contains_key(name)
-            && let Some(default) =
-                property.get("default").or(resolve(root, property).get("default"))
-        {
-            settings.insert(name.clone(), default.clone());
+struct Defaults<'a> {
+    root: &'a Value,
+    n_left: u32,
+}
+
+impl Defaults<'_> {
+    fn fill(
+        &mut self,
+        schema: &Value,
+        settings: &mut Map<String, Value>,
+        depth: u32,
+    ) -> Result<(), Unfollowed> {
+        let properties = resolve(self.root, schema).get("properties").and_then(Value::as_object);
+        for (name, property) in properties.into_iter().flatten() {
+            self.n_left = self.n_left.checked_sub(1).ok_or(Unfollowed::TooLarge)?;
+            let default = property.get("default");
+            let default = default.or_else(|| resolve(self.root, property).get("default"));
+            if let Some(default) = default.filter(|_| !settings.contains_key(name)) {
+                settings.insert(name.clone(), default.clone());
+            }
+            if let Some(Value::Object(nested)) = settings.get_mut(name) {
+                let depth = depth.checked_sub(1).ok_or(Unfollowed::TooDeep)?;
+                self.fill(property, nested, depth)?;
+            }
         }
-        if let Some(Value::Object(nested)) = settings.get_mut(name) {
-            fill_defaults(root, property, nested);
-        }
+        Ok(())
     }
 }
 
@@ -283,8 +335,62 @@ mod tests {
         for schema in [
             r##"{"type": "object", "$ref": "#"}"##,
             r##"{"type": "object", "allOf": [{"$ref": "#"}, {"$ref": "#"}]}"##,
+            r##"{"type": "object", "properties": {"a": {"$ref": "#", "default": {}}}}"##,
+            r##"{"type": "object", "properties": {
+                "a": {"$ref": "#", "default": {}}, "b": {"$ref": "#", "default": {}}
+            }}"##,
         ] {
-            assert!(check(schema, &json!({ "a": 1 })).is_ok_and(|it| it.secrets.touch("/a")));
+            let reasons = check(schema, &Value::Null).unwrap_err();
+            assert!(reasons[0].starts_with("the settings schema: it leads "), "{reasons:?}");
         }
+        let tree =
+            r##"{"type": "object", "properties": {"a": {"$ref": "#"}, "n": {"default": 1}}}"##;
+        let settings = check(tree, &json!({ "a": { "a": {} } })).unwrap();
+        assert_eq!(settings.json, r#"{"a":{"a":{"n":1},"n":1},"n":1}"#);
+    }
+
+    #[test]
+    fn a_schema_that_multiplies_itself_is_compiled_and_refused_in_time() {
+        let next = |n: u32| json!({ "$ref": format!("#/$defs/{n}") });
+        let defs: Map<String, Value> = (0..24)
+            .map(|n| (n.to_string(), json!({ "allOf": [next(n + 1), next(n + 1)] })))
+            .chain([("24".to_owned(), json!({ "type": "integer" }))])
+            .collect();
+        let schema = json!({ "type": "object", "properties": { "a": next(0) }, "$defs": defs });
+        assert!(check(&schema.to_string(), &Value::Null).is_ok());
+        let reasons = check(&schema.to_string(), &json!({ "a": 1 })).unwrap_err();
+        assert!(reasons[0].contains("more than 10000 places"), "{reasons:?}");
+    }
+
+    #[test]
+    fn a_long_chain_of_references_ends_no_host() {
+        let n_max = 2_000;
+        let defs: Map<String, Value> = (0..n_max)
+            .map(|n| (n.to_string(), json!({ "$ref": format!("#/$defs/{}", n + 1) })))
+            .chain([(n_max.to_string(), json!({}))])
+            .collect();
+        let property = json!({ "$ref": "#/$defs/0" });
+        let schema = json!({ "type": "object", "properties": { "a": property }, "$defs": defs });
+        let schema = schema.to_string();
+        assert!(check(&schema, &Value::Null).is_ok());
+        let reasons = check(&schema, &json!({ "a": 1 })).unwrap_err();
+        assert!(reasons[0].contains("deeper than 32"), "{reasons:?}");
+        let reasons = check(&" ".repeat(SCHEMA_BYTES_MAX + 1), &Value::Null).unwrap_err();
+        assert_eq!(reasons, ["the settings schema has 65537 bytes; 65536 may be"]);
+    }
+
+    #[test]
+    fn patterns_are_matched_in_linear_time() {
+        let of = |pattern: &str| {
+            let text = json!({ "type": "string", "pattern": pattern });
+            json!({ "type": "object", "properties": { "a": text } }).to_string()
+        };
+        let slow = json!({ "a": "a".repeat(40) + "!" });
+        assert!(check(&of("^(a+)+$"), &slow).unwrap_err()[0].starts_with("/a: "));
+        let reasons = check(&of("^(?=a)a$"), &slow).unwrap_err();
+        assert!(
+            reasons[0].starts_with("the settings schema is not a JSON Schema: "),
+            "{reasons:?}"
+        );
     }
 }
