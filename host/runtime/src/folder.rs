@@ -6,15 +6,17 @@
 //! calls. A file is read once it has kept its size and time for one look, so that a copy in progress
 //! is left alone. What has to be compiled is compiled ahead, while the other files are looked at.
 
+mod reading;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
+use self::reading::{Stamp, file_name, read, stamps};
 use crate::arrivals::Arriving;
 use crate::compiler::ahead::Ahead;
 use crate::digest::Digest;
@@ -43,13 +45,6 @@ pub struct FileStatus {
     pub plugin: Option<String>,
     /// Why its present content was not loaded.
     pub error: Option<String>,
-}
-
-/// What tells whether a file has changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    bytes: u64,
-    modified: Option<SystemTime>,
 }
 
 struct File {
@@ -138,6 +133,7 @@ impl Runtime {
             folder,
             files: files.clone(),
             known: Mutex::default(),
+            leaving: Mutex::default(),
             compiled: self.inner.ahead.news.clone(),
             inner: Arc::downgrade(&self.inner),
         };
@@ -192,6 +188,8 @@ struct Look {
     /// By file; an entry is taken out when its file is looked at for the first time.
     known: Mutex<HashMap<String, Known>>,
     files: Arc<Mutex<BTreeMap<PathBuf, File>>>,
+    /// Plugins that are to be removed when another change of theirs has ended, each with its file's path.
+    leaving: Mutex<Vec<(String, PathBuf)>>,
     /// Told when something is compiled.
     compiled: Arc<Notify>,
     inner: std::sync::Weak<crate::runtime::Inner>,
@@ -229,7 +227,7 @@ impl Look {
         let known = known_files(runtime).await;
         for (file, plugin) in &known {
             if !self.folder.join(file).is_file() {
-                self.remove(runtime, &plugin.name, file).await;
+                self.remove(runtime, &plugin.name, &self.folder.join(file)).await;
             }
         }
         *self.known.lock() = known;
@@ -237,6 +235,7 @@ impl Look {
     }
 
     async fn look(&self, runtime: &Runtime, found: &BTreeMap<PathBuf, Stamp>, settled: bool) {
+        self.remove_leaving(runtime).await;
         self.remove_missing(runtime, found).await;
         self.forget_approved(runtime);
         self.notice_new(runtime, found);
@@ -295,9 +294,24 @@ impl Look {
         };
         for (path, plugin) in gone {
             if let Some(plugin) = plugin {
-                self.remove(runtime, &plugin, &file_name(&path)).await;
+                self.remove(runtime, &plugin, &path).await;
             }
             self.retry_refused();
+        }
+    }
+
+    /// Removes the plugins that could not be removed at once, unless their files came back.
+    async fn remove_leaving(&self, runtime: &Runtime) {
+        let leaving = std::mem::take(&mut *self.leaving.lock());
+        for (plugin, path) in leaving {
+            let serves = |file: &File| file.plugin.as_ref() == Some(&plugin);
+            if self.files.lock().get(&path).is_some_and(serves) {
+                continue;
+            }
+            match runtime.has_turn(&plugin) {
+                true => self.leaving.lock().push((plugin, path)),
+                false => self.remove(runtime, &plugin, &path).await,
+            }
         }
     }
 
@@ -312,11 +326,16 @@ impl Look {
         }
     }
 
-    /// Removes the plugin of a file that is gone.
-    async fn remove(&self, runtime: &Runtime, plugin: &str, file: &str) {
+    /// Removes the plugin of a file that is gone, now or when another change of it has ended.
+    async fn remove(&self, runtime: &Runtime, plugin: &str, path: &Path) {
+        let file = file_name(path);
         let kind = ChangeKind::Remove { plugin: plugin.to_owned(), file_is_gone: true };
         match runtime.begin(Change::approved(kind, FOLDER)).outcome().await {
             Ok(_) => tracing::info!(plugin, file, "removed"),
+            Err(error) if error.step == Step::Turn => {
+                tracing::info!(plugin, file, "not removed yet: {error}");
+                self.leaving.lock().push((plugin.to_owned(), path.to_owned()));
+            }
             Err(error) => tracing::error!(plugin, file, "not removed: {error}"),
         }
     }
@@ -349,7 +368,7 @@ impl Look {
             Err(NotLoaded::Refused { reason, waits }) => (before.clone(), Some(reason), waits),
         };
         if let Some(old) = before.as_deref().filter(|_| before != plugin) {
-            self.remove(runtime, old, &name).await;
+            self.remove(runtime, old, path).await;
         }
         report(&name, plugin.as_deref(), error.as_deref());
         if let Some(file) = self.files.lock().get_mut(path) {
@@ -464,35 +483,4 @@ fn report(file: &str, plugin: Option<&str>, error: Option<&str>) {
             tracing::error!(file, "not loaded: {}", error.unwrap_or_default());
         }
     }
-}
-
-/// Reads a component on a thread where no request waits for it.
-async fn read(path: PathBuf) -> std::io::Result<(Bytes, Digest)> {
-    let reading = tokio::task::spawn_blocking(move || {
-        std::fs::read(path).map(|component| (Digest::of(&component), component))
-    });
-    let (digest, component) = reading.await.map_err(std::io::Error::other)??;
-    Ok((component.into(), digest))
-}
-
-fn stamps(folder: &Path) -> std::io::Result<BTreeMap<PathBuf, Stamp>> {
-    let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if hidden || path.extension().is_none_or(|extension| extension != "wasm") {
-            continue;
-        }
-        // A file that vanished since it was listed is missing at this look already.
-        if let Ok(metadata) = std::fs::metadata(&path)
-            && metadata.is_file()
-        {
-            found.insert(path, Stamp { bytes: metadata.len(), modified: metadata.modified().ok() });
-        }
-    }
-    Ok(found)
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
