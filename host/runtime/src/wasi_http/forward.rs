@@ -23,6 +23,7 @@ use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
 use super::instance::{GuestAnswer, HttpInstance};
 use super::program::Program;
+use super::rest::Driven;
 use crate::detached::Detached;
 use crate::fault::Fault;
 use crate::generation::{Admitted, Generation};
@@ -38,7 +39,7 @@ use crate::{answer, load, slow_call, spans};
 const GRACE: Duration = Duration::from_millis(100);
 
 /// Why a body does not come to its end.
-type BodyError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body of a request or an answer.
 pub type HttpBody = UnsyncBoxBody<Bytes, BodyError>;
@@ -79,7 +80,7 @@ impl Generation {
         let span = spans::invocation(&self.context, &caller.operation, caller.origin());
         let (told, outcome) = oneshot::channel();
         let (back_row, is_greedy) = (self.context.back_row.clone(), self.context.share.is_greedy());
-        let program = program.clone();
+        let (program, unread) = (program.clone(), program.unread.clone());
         let generation = self.clone();
         let running = async move {
             drop(waiting);
@@ -97,8 +98,11 @@ impl Generation {
             true => Detached::back(running, back_row),
             false => Detached::here(running, back_row),
         };
-        // What is left of the call when the head is there goes on in a task of its own.
         let told = match select(outcome, running).await {
+            Either::Left((Ok(Ok(answer)), running)) => {
+                let driven = |body| Driven::new(body, running, &unread).boxed_unsync();
+                Ok(Ok(answer.map(driven)))
+            }
             Either::Left((told, running)) => {
                 tokio::spawn(running);
                 told

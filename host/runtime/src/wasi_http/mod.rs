@@ -4,7 +4,8 @@
 //!
 //! - `describe`: the description that such a component cannot give by itself; `program`: one that is
 //!   compiled and linked; `instance`: one that runs, and what its store holds.
-//! - `forward`: the way of a request to it and of its answer back, both as streams.
+//! - `forward`: the way of a request to it and of its answer back, both as streams; `rest`: what is left of a
+//!   call when the head of its answer is there.
 //! - `config`, `keyvalue`, `logging`: the standard interfaces in the versions that were published, served
 //!   from the plugin's settings, database and log; `outbound`: the requests that it sends.
 //!
@@ -19,6 +20,7 @@ mod keyvalue;
 mod logging;
 mod outbound;
 mod program;
+mod rest;
 
 pub use describe::name_of_file;
 pub use forward::{HttpBody, HttpCall};

@@ -1,5 +1,7 @@
 //! A component of `wasi:http` that is compiled and linked, and the engine on which all of them run.
 
+use std::sync::Arc;
+
 use caplet_abi::standard::{self, older_config, older_keyvalue};
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -8,6 +10,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use wasmtime_wasi_http::{p2, p3};
 
 use super::instance::HttpGuest;
+use super::rest::Unread;
 use crate::engine::{self, EngineOptions, World};
 use crate::guest::Guest;
 use crate::instance::Reuse;
@@ -53,6 +56,8 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<HttpGuest>> {
 pub(crate) struct Program {
     pub(super) engine: Engine,
     pub(super) handler: Handler,
+    /// Calls that whoever reads their answers goes on with.
+    pub(super) unread: Arc<Unread>,
 }
 
 /// The interface by which it is called.
@@ -73,7 +78,7 @@ impl Program {
             Ok(service) => Handler::Service(service),
             Err(_) => Handler::Incoming(ProxyPre::new(component)?),
         };
-        Ok(Self { engine: standard.engine.clone(), handler })
+        Ok(Self { engine: standard.engine.clone(), handler, unread: Arc::default() })
     }
 
     /// Whether its instances serve several calls. Components of 0.2 expect one each.
