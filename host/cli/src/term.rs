@@ -124,7 +124,8 @@ impl Term {
         let successor = async {
             match offer {
                 Some(offer) => {
-                    offer.successor(server.listener(), || self.greeting(server.listener())).await
+                    let greeting = || self.greeting(server.listener());
+                    offer.successor(server.listener(), greeting, || self.busy()).await
                 }
                 None => std::future::pending().await,
             }
@@ -157,6 +158,12 @@ impl Term {
             plugins: table.iter().map(|generation| generation.name().to_owned()).collect(),
             components: table.iter().flat_map(components).collect(),
         }
+    }
+
+    /// Why the databases cannot be given away now.
+    fn busy(&self) -> Option<String> {
+        let plugin = self.host.runtime().migrating()?;
+        Some(format!("the data of `{plugin}` are being migrated; take over when that has ended"))
     }
 
     fn deadline(&self) -> Instant {

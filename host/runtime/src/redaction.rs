@@ -52,9 +52,10 @@ impl Redaction {
         let mut values = self.values.lock();
         let n_before = values.len();
         for secret in secrets.iter().filter(|it| it.len() >= VALUE_BYTES_MIN) {
-            if !values.contains(secret) {
-                values.push_back(secret.clone());
-            }
+            // What is given now is in force: it is forgotten after what is not.
+            let known = values.iter().position(|value| value == secret);
+            let value = known.and_then(|place| values.remove(place));
+            values.push_back(value.unwrap_or_else(|| secret.clone()));
         }
         if values.len() == n_before {
             return;

@@ -46,6 +46,10 @@ use crate::wasi_http::Standard;
 /// How long a host that ends waits for decisions to be written down.
 const DECISIONS_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// How long a host that ends waits for its databases, which a migration may hold. What is not done by then is
+/// not done at all.
+const CLOSE_TIME_MAX: Duration = Duration::from_secs(15);
+
 /// Why a runtime could not be started. `Display` names the place and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -240,6 +244,7 @@ impl Options {
                 loading: tokio::sync::Mutex::default(),
             }),
         };
+        runtime.inner.lifecycle.end_unfinished().await?;
         runtime.inner.lifecycle.seal_anew().await?;
         runtime.trim_idle_instances();
         runtime.record_statements();
@@ -426,15 +431,16 @@ impl Runtime {
     /// Lets what runs or waits for its turn finish, for at most `grace`, then refuses new
     /// invocations, has all decisions written down, and closes the plugins' databases;
     /// [`Self::database`] is closed by whoever uses it last. Whoever sends requests should stop before.
-    /// Returns whether all finished in time.
+    /// Returns whether all finished in time. A migration that outlasts it is rolled back by the store when it is
+    /// opened again.
     pub async fn shutdown(&self, grace: Duration) -> bool {
         let all = async {
             self.inner.in_flight.none().await;
             self.inner.streams.none().await;
         };
         let drained = tokio::time::timeout(grace, all).await.is_ok();
-        self.close().await;
-        drained
+        let closed = tokio::time::timeout(CLOSE_TIME_MAX, self.close()).await.is_ok();
+        drained && closed
     }
 
     /// As [`Self::shutdown`], for a host whose place another process takes: answers of components of

@@ -101,7 +101,7 @@ pub(crate) struct Shared {
     /// The tenant of callers without a token.
     pub(crate) tenant: Arc<str>,
     phase: AtomicU8,
-    folder: Option<Folder>,
+    pub(crate) folder: Option<Folder>,
     /// The store that the host opened itself.
     own_store: Option<Sqlite>,
 }
@@ -470,12 +470,6 @@ impl Shared {
         let order = Ordering::Relaxed;
         // It fails when the host has gone further meanwhile, which is then what counts.
         let _gone_further = self.phase.compare_exchange(from as u8, to as u8, order, order);
-    }
-
-    /// The files in the plugin folder that are not loaded, by name, and why.
-    pub(crate) fn failed_files(&self) -> Vec<(String, String)> {
-        let statuses = self.folder.as_ref().map(Folder::statuses).unwrap_or_default();
-        statuses.into_iter().filter_map(|status| Some((status.file, status.error?))).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use caplet_runtime::prometheus::TextEncoder;
-use caplet_runtime::{Generation, Table};
+use caplet_runtime::{FileStatus, Folder, Generation, Table};
 use http::{HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -56,6 +56,23 @@ fn readiness(exchange: &Exchange<'_>) -> Result<Answered, Problem> {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     Ok(response)
+}
+
+impl Shared {
+    /// The files in the plugin folder that are not loaded, and the plugins that could not be brought back at
+    /// the start, by name, and why.
+    pub(crate) fn failed_files(&self) -> Vec<(String, String)> {
+        let statuses = self.folder.as_ref().map(Folder::statuses).unwrap_or_default();
+        let told = |plugin: &str| {
+            let is_it = |it: &FileStatus| it.plugin.as_deref() == Some(plugin);
+            statuses.iter().any(|status| is_it(status) && status.error.is_some())
+        };
+        let lost = self.runtime.not_restored().into_iter().filter(|(plugin, _)| !told(plugin));
+        let lost = lost.map(|(plugin, reason)| (plugin, format!("not brought back: {reason}")));
+        let lost: Vec<_> = lost.collect();
+        let files = statuses.into_iter().filter_map(|status| Some((status.file, status.error?)));
+        files.chain(lost).collect()
+    }
 }
 
 fn what_is_loaded(host: &Shared, phase: Phase) -> Value {

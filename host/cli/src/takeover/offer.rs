@@ -40,6 +40,7 @@ impl Offer {
         &self,
         listener: &Listener,
         greeting: impl Fn() -> Greeting,
+        busy: impl Fn() -> Option<String>,
     ) -> Successor {
         loop {
             let Ok((stream, _)) = self.socket.accept().await else {
@@ -47,7 +48,7 @@ impl Offer {
                 tokio::time::sleep(STEP_TIME_MAX).await;
                 continue;
             };
-            let talking = Successor::greet(stream, listener, greeting());
+            let talking = Successor::greet(stream, listener, (greeting(), busy()));
             match timeout(STEP_TIME_MAX, talking).await {
                 Ok(Ok(Some(successor))) => return successor,
                 Ok(Ok(None)) => tracing::info!("a new host has asked what is served"),
@@ -73,7 +74,7 @@ impl Successor {
     async fn greet(
         stream: UnixStream,
         listener: &Listener,
-        greeting: Greeting,
+        (greeting, busy): (Greeting, Option<String>),
     ) -> io::Result<Option<Self>> {
         let mut wire = Wire::new(stream);
         if !wire.is_of_this_user()? {
@@ -84,8 +85,8 @@ impl Successor {
             wire.tell(&serde_json::to_string(&greeting)?).await?;
             return Ok(None);
         }
-        if hello != HELLO {
-            let refusal = format!("found `{hello}`, expected `{HELLO}`");
+        let unknown = || format!("found `{hello}`, expected `{HELLO}`");
+        if let Some(refusal) = (hello != HELLO).then(unknown).or(busy) {
             // The first byte is where a socket would be.
             wire.tell(&format!("-{refusal}")).await?;
             return Err(io::Error::other(refusal));
@@ -152,7 +153,7 @@ mod tests {
                 predecessor.serving().await
             }
         });
-        let mut successor = offer.successor(&listener, greeting).await;
+        let mut successor = offer.successor(&listener, greeting, || None).await;
         successor.released().await;
         assert!(successor.serves().await);
         claiming.await.unwrap();
@@ -170,7 +171,7 @@ mod tests {
             let mut second = claim(&data).await.unwrap().expect("a host runs");
             second.ready().await.unwrap();
         });
-        let mut successor = offer.successor(&listener, greeting).await;
+        let mut successor = offer.successor(&listener, greeting, || None).await;
         claiming.await.unwrap();
         successor.gone().await;
         assert!(!successor.serves().await);

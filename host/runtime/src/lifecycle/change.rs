@@ -26,7 +26,7 @@ pub struct Change {
     pub by: String,
     /// Whether differences that grow the plugin's powers or break its callers are agreed to.
     pub approved: bool,
-    /// Whether only to tell what would happen.
+    /// Whether only to tell what would happen: for what brings a generation.
     pub dry_run: bool,
     /// Which requests the new generation gets at first, beside the one that serves; all of them, when
     /// not given. For what brings a generation: an install, an approval, a rollback.
@@ -118,6 +118,17 @@ impl ChangeKind {
         !matches!(self, Self::Disable { .. } | Self::Remove { .. } | Self::Rollout { .. })
     }
 
+    /// Whether a dry run of it tells anything.
+    pub(super) fn can_be_planned(&self) -> bool {
+        matches!(
+            self,
+            Self::Install { .. }
+                | Self::Approve { .. }
+                | Self::Rollback { .. }
+                | Self::Configure { .. }
+        )
+    }
+
     /// The word for it.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -149,6 +160,7 @@ impl Runtime {
         let operation = self.inner.lifecycle.operations.begin_as(what, claim, Some(audit));
         let (runtime, going_on) = (self.clone(), operation.clone());
         let is_load = change.kind.is_load();
+        let in_flight = self.inner.in_flight.enter();
         tokio::spawn(async move {
             let (changing, operation) = (runtime.clone(), going_on.clone());
             let work =
@@ -167,6 +179,8 @@ impl Runtime {
                 going_on.has(outcome, false);
             }
             going_on.is_written();
+            // A host that ends waits for it as for a call.
+            drop(in_flight);
         });
         operation
     }
@@ -242,6 +256,13 @@ impl Runtime {
             return None;
         }
         components::read(&self.inner.lifecycle.components, digest).await.ok()
+    }
+
+    /// A plugin whose data are being migrated now, or are tried to be on a copy. That is not cut short, so
+    /// whoever wants the databases has to wait.
+    #[must_use]
+    pub fn migrating(&self) -> Option<String> {
+        self.inner.lifecycle.operations.migrating()
     }
 
     /// An operation, while it goes on and for some time after.

@@ -85,14 +85,16 @@ impl Follow {
             self.wait_for_older(schema.is_to_contract()).await?;
         }
         let operation = self.operation.clone();
-        {
+        let filled = {
             let filling = schema.backfill(&operation);
             tokio::select! {
-                filled = filling => filled.map_err(End::Failed)?,
+                filled = filling => filled,
                 end = self.guard() => return Err(end),
             }
-        }
+        };
+        // The new version serves, whatever became of the rows of before: it is judged all the same.
         self.watch().await?;
+        filled.map_err(End::Failed)?;
         if schema.is_to_contract() {
             self.wait_until_well().await?;
             schema.contract(&operation).await.map_err(End::Failed)?;

@@ -63,7 +63,7 @@ const ACTIVATE: &str = "UPDATE generations SET state = 'active', \
 const OUTDATE: &str = "UPDATE generations SET state = 'refused', reason = 'a later one came', \
     ended_ms = $3 WHERE plugin = $1 AND number <> $2 AND state = 'waiting' \
     AND (kind = 'configuration' OR $2 NOT IN \
-    (SELECT number FROM generations WHERE plugin = $1 AND kind = 'configuration'))";
+    (SELECT number FROM generations WHERE plugin = $1 AND kind IN ('configuration', 'rollback')))";
 
 const STAGE: &str = "UPDATE generations SET state = 'candidate', stage = $3, \
     served_ms = COALESCE(served_ms, $4) WHERE plugin = $1 AND number = $2";
@@ -335,8 +335,12 @@ impl Ledger {
     ) -> Result<()> {
         let (plugin, number) = (text(plugin), number_of(number));
         let at = [plugin.clone(), number.clone(), self.now()];
+        let ended =
+            [plugin.clone(), number.clone(), text(State::Superseded.name()), text(""), self.now()];
         let place = [plugin, number, text(state), text(&source.file), text(&source.digest)];
-        self.database.change(&[(ACTIVATE, &at), (POINT, &place)]).await.map(drop)
+        let statements: [Statement<'_>; 3] =
+            [(SUPERSEDE, &ended), (ACTIVATE, &at), (POINT, &place)];
+        self.database.change(&statements).await.map(drop)
     }
 
     /// Gives a generation the requests of a stage, beside the one that serves.

@@ -52,7 +52,7 @@ mod stage;
 mod turn;
 mod watched;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,6 +117,8 @@ pub(crate) struct Lifecycle {
     operations: Operations,
     lives: Mutex<HashMap<String, Arc<Life>>>,
     written: recorded::Written,
+    /// Why plugins could not be brought back at the start, by plugin.
+    not_restored: Mutex<BTreeMap<String, String>>,
     options: UpgradeOptions,
 }
 
@@ -132,8 +134,14 @@ impl Lifecycle {
             operations: Operations::default(),
             lives: Mutex::default(),
             written: recorded::Written::default(),
+            not_restored: Mutex::default(),
             options,
         })
+    }
+
+    /// Ends what was being prepared when the host ended, before anything else can be prepared.
+    pub(crate) async fn end_unfinished(&self) -> caplet_store::Result<()> {
+        self.ledger.end_unfinished().await
     }
 
     /// Encrypts what is kept of the plugins' settings by the present key, if it is not.

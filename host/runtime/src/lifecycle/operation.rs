@@ -47,6 +47,8 @@ pub(crate) enum Claim {
     /// The same for the watch, which has found the generation of that number to do worse. Nobody else would
     /// ask again, so it waits for its turn; and does nothing when that generation does not serve then.
     Watch(u32),
+    /// The same for the start of the host, which brings back what served, and takes no turn from anybody.
+    Start,
 }
 
 impl Claim {
@@ -67,7 +69,7 @@ impl Claim {
     }
 
     pub(super) fn waits(self) -> bool {
-        matches!(self, Self::Watch(_))
+        matches!(self, Self::Watch(_) | Self::Start)
     }
 }
 
@@ -251,6 +253,11 @@ impl Operation {
 }
 
 impl Progress {
+    fn is_migrating(&self) -> bool {
+        let going = self.steps.last().filter(|last| last.took.is_none());
+        going.is_some_and(|it| matches!(it.step, Step::Trial | Step::Expand | Step::Contract))
+    }
+
     fn end_step(&mut self) {
         if let Some(last) = self.steps.last_mut() {
             last.took.get_or_insert_with(|| last.began.elapsed());
@@ -291,6 +298,14 @@ impl Operations {
         }
         all.push_back(operation.clone());
         operation
+    }
+
+    /// A plugin whose data a change has in its hands, for as long as that takes.
+    pub(crate) fn migrating(&self) -> Option<String> {
+        let all = self.0.lock();
+        let mut all = all.iter().map(|operation| operation.progress.borrow());
+        let found = all.find(|progress| !progress.settled && progress.is_migrating());
+        found.map(|progress| progress.plugin.clone().unwrap_or_default())
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Operation>> {

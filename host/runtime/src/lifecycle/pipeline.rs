@@ -22,6 +22,10 @@ impl Runtime {
         operation: &Arc<Operation>,
         change: &Change,
     ) -> Result<Outcome, LoadError> {
+        if change.dry_run && !change.kind.can_be_planned() {
+            let reason = format!("{} has nothing to tell beforehand", change.kind.name());
+            return Err(Step::Compare.failed(None, vec![reason]));
+        }
         match &change.kind {
             ChangeKind::Install { component, file, called } => {
                 let called = called.as_deref();
@@ -119,13 +123,14 @@ impl Runtime {
         };
         let history = self.known_history(plugin).await?;
         let target = target(&history, record.generation, to).map_err(refused)?;
+        if !change.dry_run {
+            // Compiling takes time, in which what follows the last upgrade might take the way back away.
+            turn.hold().await;
+        }
         let component = self.component_of(plugin, target).await?;
         let set = self.options_of(plugin, target).await?;
         let prepared =
             self.prepare_for(operation, (component.clone(), Some(plugin)), Some(set)).await?;
-        if !change.dry_run {
-            turn.hold().await;
-        }
         let why = format!("rolled back by {}", change.by);
         let kind = Kind::Rollback;
         let candidate = Candidate { prepared, component, kind, file: None, why, waited: None };
@@ -174,6 +179,7 @@ impl Runtime {
         let recorded = ledger.set_state(plugin, state.name()).await;
         recorded.map_err(not_recorded(plugin, Step::Swap))?;
         let stopped = self.change(|plugins| plugins.remove(plugin));
+        self.inner.lifecycle.not_restored.lock().remove(plugin);
         drop(loading);
         operation.has(Ok(Outcome::Stopped), stopped.is_some());
         if let Some(old) = stopped {

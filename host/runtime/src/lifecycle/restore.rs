@@ -12,7 +12,7 @@ use super::aftermath::Follows;
 use super::described::Described;
 use super::history::{GenerationRecord, Kind, NewGeneration, PluginRecord, Presence, State};
 use super::ledger::Source;
-use super::operation::{Operation, Outcome};
+use super::operation::{Claim, Operation, Outcome};
 use super::schema::{Beside, Schema};
 use super::watched::Watched;
 use super::{Turn, components, not_recorded};
@@ -43,9 +43,6 @@ impl Runtime {
             tracing::error!(%error, "what served before cannot be looked up");
             Vec::new()
         };
-        if let Err(error) = lifecycle.ledger.end_unfinished().await {
-            return unknown(error);
-        }
         let plugins = match lifecycle.ledger.plugins().await {
             Ok(plugins) => plugins,
             Err(error) => return unknown(error),
@@ -57,7 +54,7 @@ impl Runtime {
         for (arriving, record) in all {
             match self.uncompiled(&record).await {
                 Some(component) => compiling.push((component, arriving, record)),
-                None => failed.extend(self.restore_and_tell(&record).await),
+                None => failed.extend(self.restore_and_tell(&record.name).await),
             }
         }
         self.forget_unused_components().await;
@@ -78,7 +75,7 @@ impl Runtime {
                     ahead.done().await;
                 }
                 arriving.compiles(false);
-                runtime.restore_and_tell(&record).await
+                runtime.restore_and_tell(&record.name).await
             });
         }
         let rest = tokio::spawn(all_failed(compiling));
@@ -87,6 +84,14 @@ impl Runtime {
             // It goes on, and tells in the log what fails.
             _ => Failed::new(),
         }
+    }
+
+    /// The plugins that are enabled, and could not be brought back when the host started, with the reason.
+    #[must_use]
+    pub fn not_restored(&self) -> Vec<(String, String)> {
+        let table = self.table();
+        let failed = self.inner.lifecycle.not_restored.lock().clone();
+        failed.into_iter().filter(|(plugin, _)| table.get(plugin).is_none()).collect()
     }
 
     /// The component of the generation that served, where its code is not in the cache.
@@ -104,24 +109,44 @@ impl Runtime {
         (world == World::Plugin || !is_kept(world)).then_some(component)
     }
 
-    async fn restore_and_tell(&self, record: &PluginRecord) -> Option<(String, LoadError)> {
-        let error = self.restore_one(record).await.err()?;
+    async fn restore_and_tell(&self, plugin: &str) -> Option<(String, LoadError)> {
+        let error = self.restore_one(plugin).await.err()?;
         tracing::error!("not restored: {error}");
-        Some((record.name.clone(), error))
+        Some((plugin.to_owned(), error))
     }
 
-    async fn restore_one(&self, record: &PluginRecord) -> Result<(), LoadError> {
-        let operation = self.inner.lifecycle.operations.begin("restore", START.to_owned());
-        operation.is_about(&record.name);
-        let turn = self.inner.lifecycle.turn(&record.name, &operation).await?;
-        let resumed = self.resume(&operation, record, &turn).await;
-        self.inner.metrics.loaded(resumed.is_ok());
-        if let Err(error) = &resumed {
+    async fn restore_one(&self, plugin: &str) -> Result<(), LoadError> {
+        let operations = &self.inner.lifecycle.operations;
+        let operation = operations.begin_as(("restore", START.to_owned()), Claim::Start, None);
+        operation.is_about(plugin);
+        let restored = self.restore_in_turn(plugin, &operation).await;
+        if let Err(error) = &restored {
+            let reason = self.inner.redacted(error.clone()).to_string();
+            self.inner.lifecycle.not_restored.lock().insert(plugin.to_owned(), reason);
+            self.inner.metrics.loaded(false);
             operation.has(Err(error.clone()), false);
-        } else {
-            self.resume_rollout(&record.name, &turn).await;
         }
-        resumed.map(drop)
+        restored
+    }
+
+    async fn restore_in_turn(
+        &self,
+        plugin: &str,
+        operation: &Arc<Operation>,
+    ) -> Result<(), LoadError> {
+        let turn = self.inner.lifecycle.turn(plugin, operation).await?;
+        // Somebody may have changed the plugin since the ledger was read.
+        let present = self.present(plugin).await?;
+        let is_enabled = |record: &PluginRecord| record.state == Presence::Enabled;
+        match present.record.filter(is_enabled) {
+            Some(record) if present.serving.is_none() => {
+                self.resume(operation, &record, &turn).await?;
+                self.inner.metrics.loaded(true);
+                self.resume_rollout(plugin, &turn).await;
+            }
+            _ => operation.has(Ok(Outcome::Unchanged), false),
+        }
+        Ok(())
     }
 
     /// Puts the generation that the ledger names into the table.
@@ -151,7 +176,7 @@ impl Runtime {
         let number = self.number_of(known, &prepared).await?;
         let watched = self.watched_before(name, (known.number, number)).await?;
         operation.at(Step::Expand);
-        let schema = Schema::open(&self.inner, &prepared, Beside::Itself).await?;
+        let schema = Schema::open(&self.inner, &prepared, Beside::Nobody).await?;
         if let Some(schema) = &schema {
             schema.expand(&self.inner, &prepared.digest()).await?;
         }

@@ -278,7 +278,6 @@ impl Runtime {
     ) -> Result<(Outcome, Arc<Generation>), LoadError> {
         let candidate = rollout.candidate.clone();
         drop(rollout);
-        self.inner.lifecycle.life(candidate.name()).replaced.add(&candidate);
         let (plugin, number) = (candidate.name(), candidate.number());
         operation.at(Step::Stage);
         let _loading = self.inner.loading.lock().await;
@@ -286,6 +285,7 @@ impl Runtime {
         let ended = (State::RolledBack, reason.as_str());
         let recorded = self.inner.lifecycle.ledger.end_candidates(plugin, ended).await;
         recorded.map_err(not_recorded(plugin, Step::Stage))?;
+        self.inner.lifecycle.life(plugin).replaced.add(&candidate);
         self.change_table(|table| table.rollouts.remove(plugin));
         tracing::info!(plugin, generation = number, by, "a rollout was ended");
         Ok((Outcome::TakenBack(number), candidate))

@@ -32,12 +32,11 @@ pub(crate) struct Schema {
 pub(crate) enum Beside {
     /// None, and there are no data: what would be done is only told, and none are made.
     Nothing,
-    /// None: all that is to be done can be done at once.
-    Nobody,
     /// One that knows the migrations up to this number.
     Version(u32),
-    /// The version that served when the host ended: what it had not done yet is done in its turn.
-    Itself,
+    /// None now. What the version that served last had not done yet is done in its turn, and what it needs
+    /// is given up when the new one serves: until then there is a way back.
+    Nobody,
 }
 
 impl Beside {
@@ -72,19 +71,7 @@ impl Schema {
         };
         let database = database.map_err(&failed)?;
         let migrations: Vec<Migration> = migrations.iter().cloned().map(Into::into).collect();
-        let serving = match beside {
-            Beside::Nothing | Beside::Nobody => None,
-            Beside::Version(number) => Some(number),
-            Beside::Itself => {
-                let plan = database.plan(&migrations, None).await.map_err(&failed)?;
-                (plan.schema_version > 0).then_some(plan.schema_version)
-            }
-        };
-        let plan = database.plan(&migrations, serving).await.map_err(&failed)?;
-        let plan = match beside {
-            Beside::Version(_) => put_off(&*database, &migrations, plan).await.map_err(&failed)?,
-            Beside::Nothing | Beside::Nobody | Beside::Itself => plan,
-        };
+        let plan = plan(&*database, &migrations, beside).await.map_err(&failed)?;
         plan.check().map_err(&failed)?;
         Ok(Some(Self { plugin: prepared.name().into(), database, plan }))
     }
@@ -213,6 +200,29 @@ fn unknown_statements() -> Difference {
     let text = "the version that serves ran more different statements than are recorded (2 000, or 2 MiB): \
         those beyond were not tried with the new data";
     Difference { effect: Effect::Breaks, text: text.to_owned() }
+}
+
+async fn plan(
+    database: &dyn Database,
+    migrations: &[Migration],
+    beside: Beside,
+) -> caplet_store::Result<Plan> {
+    match beside {
+        Beside::Nothing => database.plan(migrations, None).await,
+        Beside::Version(number) => {
+            let plan = database.plan(migrations, Some(number)).await?;
+            put_off(database, migrations, plan).await
+        }
+        Beside::Nobody => {
+            let at_once = database.plan(migrations, None).await?;
+            if at_once.schema_version == 0 {
+                return Ok(at_once);
+            }
+            let in_turn = database.plan(migrations, Some(at_once.schema_version)).await?;
+            // Where a later step needs something given up, nobody serves whom that would harm.
+            Ok(if in_turn.check().is_ok() { in_turn } else { at_once })
+        }
+    }
 }
 
 /// Leaves what the version that serves gives up itself, and has not yet, to what follows the swap, unless a

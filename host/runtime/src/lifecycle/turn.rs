@@ -69,9 +69,13 @@ impl Lifecycle {
 impl Runtime {
     /// Whether a change of the plugin goes on, or a rollout.
     pub(crate) fn is_changing(&self, plugin: &str) -> bool {
+        self.has_turn(plugin) || self.table().rollout(plugin).is_some()
+    }
+
+    /// Whether a change has the plugin's turn, so that another one would be refused.
+    pub(crate) fn has_turn(&self, plugin: &str) -> bool {
         let life = self.inner.lifecycle.lives.lock().get(plugin).cloned();
-        let is_held = life.is_some_and(|life| life.holder.borrow().is_some());
-        is_held || self.table().rollout(plugin).is_some()
+        life.is_some_and(|life| life.holder.borrow().is_some())
     }
 }
 

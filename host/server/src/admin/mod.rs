@@ -25,6 +25,7 @@ use caplet_runtime::Identity;
 use http::Request;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
+use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::body;
@@ -120,7 +121,12 @@ where
     *request.uri_mut() = exchange.parts.uri.clone();
     *request.headers_mut() = exchange.parts.headers.clone();
     request.extensions_mut().insert(caller);
-    let Ok(mut response) = host.admin.router.clone().oneshot(request).await;
+    // In a task of its own: what was begun is brought to its end also when the client goes away.
+    let answering = host.admin.router.clone().oneshot(request).in_current_span();
+    let mut response = match tokio::spawn(answering).await {
+        Ok(Ok(response)) => response,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    };
     if let Some(problem) = reject::problem(&mut response) {
         return Err(problem);
     }

@@ -42,7 +42,7 @@ struct Plugins {
     disabled: Vec<String>,
     /// Those that are on their way: being compiled, or started for the first time.
     loading: Vec<LoadingPlugin>,
-    /// Files in the plugin folder that are not loaded.
+    /// Files in the plugin folder that are not loaded, and plugins that could not be brought back at the start.
     failed: Vec<FailedFile>,
 }
 
@@ -116,10 +116,10 @@ struct LoadingPlugin {
     step: &'static str,
 }
 
-/// A file that is not loaded.
+/// A file that is not loaded, or a plugin that was not brought back.
 #[derive(Serialize, ToSchema)]
 struct FailedFile {
-    /// Its name in the plugin folder.
+    /// Its name in the plugin folder, or the plugin's.
     file: String,
     /// Why, for people.
     reason: String,

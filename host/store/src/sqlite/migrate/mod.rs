@@ -13,7 +13,7 @@ use super::database::PluginDatabase;
 use super::fault::Fault;
 use super::{ledger, off_thread};
 use crate::plan::{Rules, fault};
-use crate::{Backfilled, Error, Limits, Migrated, Migration, Pace, Phase, Plan, Result, State};
+use crate::{Backfilled, Error, Limits, Migrated, Migration, Pace, Phase, Plan, Result};
 
 /// Compares the list with the ledger, as a snapshot has it.
 pub(super) async fn plan(
@@ -104,11 +104,12 @@ pub(super) async fn contract(database: &PluginDatabase, plan: &Plan) -> Result<M
 /// A version that does not know a backfill writes rows that are not filled, so it is run once more
 /// when a later version comes.
 async fn reopen(database: &PluginDatabase, plan: &Plan) -> Result<()> {
-    let is_done = |number: &u32| {
+    // Also one that was running when the plan was made: its last run may end before this one's turn.
+    let is_backfill = |number: &u32| {
         let found = plan.recorded.iter().find(|it| it.number == *number);
-        found.is_some_and(|it| it.phase == Phase::Backfill && it.state == State::Applied)
+        found.is_some_and(|it| it.phase == Phase::Backfill)
     };
-    let numbers: Vec<_> = plan.ahead.iter().copied().filter(is_done).collect();
+    let numbers: Vec<_> = plan.ahead.iter().copied().filter(is_backfill).collect();
     if numbers.is_empty() {
         return Ok(());
     }
