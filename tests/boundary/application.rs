@@ -12,7 +12,7 @@ use caplet_runtime::{
 use caplet_store::sqlite::{self, Sqlite};
 use http::Method;
 
-use crate::rig::{Rig, Setup, text};
+use crate::rig::{Rig, Setup, ended_by_wall, text};
 
 const GUEST: &str = "application-functions";
 const TOOLS: &str = "test:application/tools@1.0.0";
@@ -144,7 +144,7 @@ async fn nothing_is_served_to_a_plugin_that_describes_itself() {
 
 #[tokio::test]
 async fn waiting_ends_at_the_deadline_of_the_invocation() {
-    let limits = Limits { wall_ms_max: 100, ..Limits::default() };
+    let limits = ended_by_wall(100);
     let rig = Setup { limits, ..setup() }.load(GUEST).await;
     assert_eq!(fault(&rig, "wait").await, Fault::Wall(100));
     assert_eq!(rig.limit_hits("plugin-timeout"), 1.0);

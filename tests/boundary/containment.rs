@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use caplet_runtime::{Fault, Limits, PluginOptions, Reuse};
 use serde_json::json;
 
-use crate::rig::{Rig, Setup, bytes_of, text};
+use crate::rig::{Rig, Setup, bytes_of, ended_by_cpu, ended_by_wall, text, until};
 
 fn limits(change: impl FnOnce(&mut Limits)) -> Setup {
     let mut limits = Limits::default();
@@ -16,7 +16,8 @@ fn limits(change: impl FnOnce(&mut Limits)) -> Setup {
 
 #[tokio::test]
 async fn a_loop_ends_at_its_cpu_budget_while_others_run_on_the_same_thread() {
-    let rig = limits(|it| it.cpu_ms_max = 200).load("loop-forever").await;
+    let limits = ended_by_cpu(200);
+    let rig = Setup { limits, ..Setup::default() }.load("loop-forever").await;
     let looping = tokio::spawn({
         let ask = rig.ask(http::Method::GET, "/");
         ask.send()
@@ -38,12 +39,8 @@ async fn a_loop_ends_at_its_cpu_budget_while_others_run_on_the_same_thread() {
 async fn loops_side_by_side_get_their_whole_budget_each_and_no_second_one() {
     const N_LOOPS: u8 = 8;
     let budget_s = 0.1;
-    let rig = limits(|it| {
-        it.cpu_ms_max = 100;
-        it.wall_ms_max = 60_000;
-        it.faults_max = 0;
-    });
-    let rig = rig.load("loop-forever").await;
+    let limits = Limits { faults_max: 0, ..ended_by_cpu(100) };
+    let rig = Setup { limits, ..Setup::default() }.load("loop-forever").await;
     let loops: Vec<_> =
         (0..N_LOOPS).map(|_| tokio::spawn(rig.ask(http::Method::GET, "/").send())).collect();
     for looping in loops {
@@ -56,10 +53,11 @@ async fn loops_side_by_side_get_their_whole_budget_each_and_no_second_one() {
 
 #[tokio::test]
 async fn a_wait_ends_at_the_wall_deadline() {
-    let rig = limits(|it| it.wall_ms_max = 500).load("sleep").await;
+    let limits = ended_by_wall(500);
+    let rig = Setup { limits, ..Setup::default() }.load("sleep").await;
     let began = Instant::now();
     assert_eq!(rig.get("/30").await.unwrap_err(), Fault::Wall(500));
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(20));
     assert_eq!(text(&rig.get("/0.01").await.unwrap()), "slept");
 }
 
@@ -159,8 +157,12 @@ async fn randomness_is_bounded_in_each_call() {
 #[tokio::test]
 async fn a_log_flood_is_dropped_and_counted() {
     let rig = Rig::with("log-flood").await;
+    let began = Instant::now();
     rig.get("/?lines=2000&bytes=10").await.unwrap();
-    assert!(rig.limit_hits("log-rate") >= 1_400.0, "{}", rig.limit_hits("log-rate"));
+    // Beside those that are let through at once, a hundred are each second.
+    let n_let_through = 500 + 100 * (began.elapsed().as_secs() + 1);
+    let n_dropped = rig.limit_hits("log-rate");
+    assert!(n_dropped >= 2_000.0 - n_let_through as f64, "{n_dropped}");
 
     let rig = Rig::with("log-flood").await;
     rig.get("/?lines=20&bytes=1000000").await.unwrap();
@@ -177,7 +179,7 @@ async fn overload_is_refused_before_it_costs_memory() {
     });
     let rig = setup.load("sleep").await;
     let calls: Vec<_> =
-        (0..8).map(|_| tokio::spawn(rig.ask(http::Method::GET, "/0.05").send())).collect();
+        (0..8).map(|_| tokio::spawn(rig.ask(http::Method::GET, "/1").send())).collect();
     let mut n_busy = 0;
     for call in calls {
         n_busy += usize::from(matches!(call.await.unwrap(), Err(Fault::Busy(_))));
@@ -188,7 +190,8 @@ async fn overload_is_refused_before_it_costs_memory() {
 
 #[tokio::test]
 async fn a_neighbour_is_unharmed() {
-    let rig = limits(|it| it.cpu_ms_max = 50).load("loop-forever").await;
+    let limits = ended_by_cpu(50);
+    let rig = Setup { limits, ..Setup::default() }.load("loop-forever").await;
     rig.runtime.load(bytes_of("trap")).await.unwrap();
     let neighbour = rig.runtime.table().get("trap").unwrap().clone();
     let looping: Vec<_> =
@@ -237,12 +240,7 @@ async fn idle_instances_are_dropped() {
     rig.get("/").await.unwrap();
     let alive = || rig.counted("caplet_instances", &[("plugin", "counter-in-memory")]);
     assert_eq!(alive(), 1.0);
-    let gone = async {
-        while alive() > 0.0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(caplet_tests::PATIENCE, gone).await.expect("it is dropped");
+    until("it is dropped", async || alive() == 0.0).await;
     let memory = rig.counted("caplet_plugin_memory_bytes", &[("plugin", "counter-in-memory")]);
     assert_eq!(memory, 0.0);
 }

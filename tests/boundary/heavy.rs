@@ -2,13 +2,13 @@
 //! is said by name, and what was started at some cost is kept.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
-use caplet_runtime::{Change, ChangeKind, Edit, Limits, LoadError, Part, PluginOptions, Step};
+use caplet_runtime::{Limits, LoadError, Part, PluginOptions, Step};
 use caplet_tests::wasm::starting_slowly;
 use serde_json::json;
 
-use crate::rig::{Rig, Setup, bytes_of};
+use crate::rig::changes::merge;
+use crate::rig::{Rig, Setup, bytes_of, until};
 
 /// As many take longer than the 20 ms of CPU time that a call may take below.
 const STEPS: u32 = 100_000_000;
@@ -54,11 +54,8 @@ async fn a_guest_that_needs_more_memory_to_start_is_refused_by_the_name_of_the_l
 async fn a_limit_that_is_too_small_for_what_serves_is_refused_and_it_serves_on() {
     let rig = Rig::with("echo").await;
     for limit in ["memory_bytes_max", "memory_total_bytes_max"] {
-        let members = json!({ limit: TOO_LITTLE_BYTES });
-        let edit = Edit::Merge(members.as_object().cloned().expect("an object"));
-        let (plugin, part, expected) = ("echo".to_owned(), Part::Limits, None);
-        let kind = ChangeKind::Configure { plugin, part, edit, expected };
-        let outcome = rig.runtime.begin(Change::approved(kind, "ada")).outcome().await;
+        let kind = merge("echo", Part::Limits, json!({ limit: TOO_LITTLE_BYTES }));
+        let outcome = rig.begin(kind).outcome().await;
         let error = outcome.expect_err("it is refused");
         assert_eq!(error.step, Step::Warm, "{error}");
         if limit == "memory_bytes_max" {
@@ -82,10 +79,6 @@ async fn the_last_instance_of_a_guest_that_starts_slowly_is_kept() {
     let slow = rig.runtime.load(slow).await.expect("a start may take longer than a call");
     let name = slow.name().to_owned();
     // Both have been idle for long; the other one, which starts quickly, goes.
-    let began = Instant::now();
-    while n_instances(&rig, "echo") > 0.0 {
-        assert!(began.elapsed() < Duration::from_secs(20), "instances that are idle are kept");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("an idle instance is dropped", async || n_instances(&rig, "echo") == 0.0).await;
     assert_eq!(n_instances(&rig, &name), 1.0);
 }

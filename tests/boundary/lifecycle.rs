@@ -2,161 +2,110 @@
 //! rolled back, and what is there after a restart. The first version of the fixture `upgrade` serves,
 //! and its others, each with one behaviour, are to take its place.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
 use caplet_runtime::{
-    Change, ChangeKind, Difference, Effect, GenerationState, LoadError, Operation, Outcome,
-    Presence, Step, UpgradeOptions,
+    Change, ChangeKind, Effect, GenerationState, Outcome, Presence, Step, UpgradeOptions,
 };
 
-use crate::rig::{Rig, Setup, bytes_of, text};
-
-const PLUGIN: &str = "upgrade";
-
-/// Nothing is watched longer than it takes to look.
-fn hasty() -> UpgradeOptions {
-    UpgradeOptions { watch_ms: 0, drain_ms_max: 2_000 }
-}
+use crate::rig::changes::{
+    UPGRADE, approve, asked, disable, enable, has, install, rollback, settled,
+};
+use crate::rig::{Rig, Setup, text, until};
+use GenerationState::{Active, Refused, RolledBack, Superseded, Waiting};
 
 /// The first version with two notes, both of which it has listed.
-async fn serving(upgrade: UpgradeOptions) -> Rig {
-    let rig = Setup { upgrade, ..Setup::default() }.load("upgrade-v1").await;
-    rig.post("/notes/a").await.unwrap();
-    rig.post("/notes/b").await.unwrap();
-    rig.get("/notes").await.unwrap();
-    rig
+async fn serving() -> Rig {
+    Setup::hasty().with_notes(&["a", "b"]).await
 }
 
-fn install(guest: &str) -> ChangeKind {
-    ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None }
-}
-
-fn rollback(to: Option<u32>) -> ChangeKind {
-    ChangeKind::Rollback { plugin: PLUGIN.to_owned(), to }
-}
-
-/// A change that nobody has agreed to.
-fn asked(kind: ChangeKind) -> Change {
-    Change { kind, by: "ada".to_owned(), approved: false, dry_run: false, stage: None }
-}
-
-fn agreed(kind: ChangeKind) -> Change {
-    Change::approved(kind, "ada")
-}
-
-async fn version(rig: &Rig) -> String {
-    text(&rig.get("/version").await.unwrap()).to_owned()
-}
-
-async fn refused(rig: &Rig, guest: &str) -> LoadError {
-    let operation = rig.runtime.begin(agreed(install(guest)));
-    operation.outcome().await.expect_err("the version is refused")
-}
-
-/// The states of all generations, the first one first.
-async fn states(rig: &Rig) -> Vec<GenerationState> {
-    let mut history = rig.runtime.history(PLUGIN).await.unwrap();
-    history.reverse();
-    history.into_iter().map(|generation| generation.state).collect()
-}
-
-async fn settled(operation: &Arc<Operation>) -> Option<String> {
-    tokio::time::timeout(Duration::from_secs(20), operation.settled()).await.expect("it ends");
-    operation.progress().trouble
+/// The same, for versions that are watched for a long time.
+async fn watched() -> Rig {
+    let upgrade = UpgradeOptions { watch_ms: 60_000, drain_ms_max: 2_000 };
+    Setup { upgrade, ..Setup::default() }.with_notes(&["a", "b"]).await
 }
 
 #[tokio::test]
 async fn a_bad_version_is_refused_and_the_old_one_serves_on() {
-    let rig = serving(hasty()).await;
+    let rig = serving().await;
     for (guest, step, reason) in [
         ("upgrade-unhealthy", Step::Health, "the notes are \\u{1b}[31mnot"),
         ("upgrade-failing-migration", Step::Trial, "migration 2"),
         ("upgrade-breaking", Step::Trial, "SELECT id FROM notes"),
         ("changed-migration", Step::Expand, "migration 1"),
     ] {
-        let error = refused(&rig, guest).await;
+        let error = rig.refused(install(guest)).await;
         assert_eq!(error.step, step, "{guest}: {error}");
         assert!(error.to_string().contains(reason), "{guest}: {error}");
-        assert_eq!(version(&rig).await, "1.0.0", "{guest}");
+        assert_eq!(rig.version().await, "1.0.0", "{guest}");
         rig.post(&format!("/notes/{guest}")).await.unwrap();
-        let notes = rig.get("/notes").await.unwrap();
-        assert!(text(&notes).contains(guest), "{guest}: {}", text(&notes));
+        let notes = rig.notes().await;
+        assert!(notes.contains(guest), "{guest}: {notes}");
     }
 }
 
 #[tokio::test]
 async fn what_grows_or_breaks_waits_until_it_is_agreed_to() {
-    let rig = serving(hasty()).await;
+    let rig = serving().await;
     let mut last = 0;
     for (guest, expected) in [
         ("upgrade-hiding", "the route `GET /notes` is gone"),
         ("upgrade-older", "version 0.9.0 is older than 1.0.0"),
         ("upgrade-lossy", "table notes: 2 rows before, 0 after"),
     ] {
-        let outcome = rig.runtime.begin(asked(install(guest))).outcome().await.unwrap();
-        let Outcome::Waiting(number, differences) = outcome else { panic!("{guest}: {outcome:?}") };
+        let (number, differences) = rig.kept_waiting(guest).await;
         last = number;
-        let is_it = |it: &Difference| it.effect == Effect::Breaks && it.text.contains(expected);
-        assert!(differences.iter().any(is_it), "{guest}: {differences:?}");
-        assert_eq!(version(&rig).await, "1.0.0", "{guest}");
-        assert_eq!(states(&rig).await.last(), Some(&GenerationState::Waiting));
+        assert!(has(&differences, Effect::Breaks, expected), "{guest}: {differences:?}");
+        assert_eq!(rig.version().await, "1.0.0", "{guest}");
+        assert_eq!(rig.states().await.last(), Some(&Waiting));
     }
-    let approve = ChangeKind::Approve { plugin: PLUGIN.to_owned(), expected: Some(last) };
-    let operation = rig.runtime.begin(asked(approve.clone()));
-    assert!(matches!(operation.outcome().await.unwrap(), Outcome::Serving(_)));
-    assert_eq!(version(&rig).await, "2.0.0");
-    let again = rig.runtime.begin(asked(approve)).outcome().await.unwrap_err();
+    let outcome = rig.asked(approve(Some(last))).await;
+    assert!(matches!(outcome, Ok(Outcome::Serving(_))), "{outcome:?}");
+    assert_eq!(rig.version().await, "2.0.0");
+    let again = rig.asked(approve(Some(last))).await.unwrap_err();
     assert!(again.to_string().contains("nothing waits"), "{again}");
 }
 
 #[tokio::test]
 async fn a_dry_run_tells_all_and_changes_nothing() {
-    let rig = serving(hasty()).await;
+    let rig = serving().await;
     let change = Change { dry_run: true, ..asked(install("upgrade-lossy")) };
     let Outcome::Planned(plan) = rig.runtime.begin(change).outcome().await.unwrap() else {
         panic!("it was only planned");
     };
     assert_eq!(plan.migrations, ["contract 2: forget notes"]);
     assert!(plan.differences.iter().any(|it| it.text.contains("2 rows before, 0 after")));
-    assert_eq!(states(&rig).await, [GenerationState::Active]);
-    assert_eq!(version(&rig).await, "1.0.0");
+    assert_eq!(rig.states().await, [Active]);
+    assert_eq!(rig.version().await, "1.0.0");
 }
 
 #[tokio::test]
 async fn a_rollback_is_possible_until_a_contract_step_has_run() {
-    let rig = serving(hasty()).await;
-    let upgrade = rig.runtime.begin(agreed(install("upgrade-v2")));
-    upgrade.outcome().await.unwrap();
+    let rig = serving().await;
+    let upgrade = rig.changed(install("upgrade-v2")).await;
     assert_eq!(settled(&upgrade).await, None);
-    assert_eq!(version(&rig).await, "2.0.0");
+    assert_eq!(rig.version().await, "2.0.0");
 
-    rig.runtime.begin(agreed(rollback(None))).outcome().await.unwrap();
-    assert_eq!(version(&rig).await, "1.0.0");
-    use GenerationState::{Active, Refused, RolledBack, Superseded};
-    assert_eq!(states(&rig).await, [Superseded, RolledBack, Active]);
-    let error = rig.runtime.begin(agreed(rollback(Some(9)))).outcome().await.unwrap_err();
+    rig.changed(rollback(None)).await;
+    assert_eq!(rig.version().await, "1.0.0");
+    assert_eq!(rig.states().await, [Superseded, RolledBack, Active]);
+    let error = rig.refused(rollback(Some(9))).await;
     assert!(error.to_string().contains("no generation 9"), "{error}");
 
-    let lossy = Setup { upgrade: hasty(), ..Setup::default() }.load("upgrade-v1").await;
-    lossy.post("/notes/a").await.unwrap();
-    let upgrade = lossy.runtime.begin(agreed(install("upgrade-lossy")));
-    upgrade.outcome().await.unwrap();
+    let lossy = Setup::hasty().with_notes(&["a"]).await;
+    let upgrade = lossy.changed(install("upgrade-lossy")).await;
     assert_eq!(settled(&upgrade).await, None);
-    let error = lossy.runtime.begin(agreed(rollback(None))).outcome().await.unwrap_err();
+    let error = lossy.refused(rollback(None)).await;
     assert!(error.to_string().contains("contract step"), "{error}");
-    assert_eq!(version(&lossy).await, "2.0.0");
-    assert_eq!(states(&lossy).await[..2], [Superseded, Active]);
-    assert!(!states(&lossy).await.contains(&Refused));
+    assert_eq!(lossy.version().await, "2.0.0");
+    assert_eq!(lossy.states().await[..2], [Superseded, Active]);
+    assert!(!lossy.states().await.contains(&Refused));
 }
 
 #[tokio::test]
 async fn a_contract_step_waits_for_the_last_request_of_the_old_version() {
-    let rig = serving(hasty()).await;
+    let rig = serving().await;
     let old = rig.ask(http::Method::GET, "/notes");
-    let upgrade = rig.runtime.begin(agreed(install("upgrade-lossy")));
-    upgrade.outcome().await.unwrap();
-    assert_eq!(version(&rig).await, "2.0.0");
+    let upgrade = rig.changed(install("upgrade-lossy")).await;
+    assert_eq!(rig.version().await, "2.0.0");
     let answer = old.send().await.unwrap();
     assert!(text(&answer).contains('b'), "the old version found its notes: {}", text(&answer));
     assert_eq!(settled(&upgrade).await, None);
@@ -172,45 +121,38 @@ async fn a_contract_step_waits_for_the_last_request_of_the_old_version() {
 
 #[tokio::test]
 async fn a_version_that_fails_is_rolled_back_once_by_the_host() {
-    let rig = serving(UpgradeOptions { watch_ms: 60_000, drain_ms_max: 2_000 }).await;
-    let upgrade = rig.runtime.begin(agreed(install("upgrade-trapping")));
-    upgrade.outcome().await.unwrap();
-    let began = Instant::now();
-    loop {
-        match rig.get("/version").await {
-            Ok(answer) if text(&answer) == "1.0.0" => break,
-            _ => tokio::time::sleep(Duration::from_millis(5)).await,
-        }
-        assert!(began.elapsed() < Duration::from_secs(20), "it was not rolled back");
-    }
+    let rig = watched().await;
+    let upgrade = rig.changed(install("upgrade-trapping")).await;
+    until("the first version answers again", async || {
+        rig.get("/version").await.is_ok_and(|answer| text(&answer) == "1.0.0")
+    })
+    .await;
     let trouble = settled(&upgrade).await.expect("it is said");
     assert!(trouble.starts_with("rolled back: its last invocations all failed"), "{trouble}");
-    let history = rig.runtime.history(PLUGIN).await.unwrap();
-    assert_eq!(history[1].state, GenerationState::RolledBack);
+    let history = rig.runtime.history(UPGRADE).await.unwrap();
+    assert_eq!(history[1].state, RolledBack);
     assert!(history[1].reason.contains("rolled back by watch"), "{}", history[1].reason);
 }
 
 #[tokio::test]
 async fn a_version_that_was_brought_back_stays_however_badly_it_does() {
-    let rig = serving(UpgradeOptions { watch_ms: 60_000, drain_ms_max: 2_000 }).await;
-    rig.runtime.begin(agreed(install("upgrade-trapping"))).outcome().await.unwrap();
-    rig.runtime.begin(agreed(rollback(None))).outcome().await.unwrap();
-    let back = rig.runtime.begin(agreed(rollback(Some(2))));
-    back.outcome().await.unwrap();
+    let rig = watched().await;
+    rig.changed(install("upgrade-trapping")).await;
+    rig.changed(rollback(None)).await;
+    let back = rig.changed(rollback(Some(2))).await;
     // Nobody watches it any more, long before the time to watch is over.
     assert_eq!(settled(&back).await, None);
     for _ in 0..30 {
         rig.get("/version").await.expect_err("it traps");
     }
-    assert_eq!(states(&rig).await.last(), Some(&GenerationState::Active));
+    assert_eq!(rig.states().await.last(), Some(&Active));
     assert_eq!(rig.generation().number(), 4);
 }
 
 #[tokio::test]
 async fn two_changes_of_one_plugin_do_not_cross() {
-    let rig = serving(hasty()).await;
-    let both =
-        ["upgrade-v2", "upgrade-hiding"].map(|guest| rig.runtime.begin(agreed(install(guest))));
+    let rig = serving().await;
+    let both = ["upgrade-v2", "upgrade-hiding"].map(|guest| rig.begin(install(guest)));
     let mut outcomes = Vec::new();
     for operation in both {
         outcomes.push(operation.outcome().await);
@@ -220,65 +162,55 @@ async fn two_changes_of_one_plugin_do_not_cross() {
     for error in outcomes.into_iter().filter_map(Result::err) {
         assert!(error.to_string().contains("it is being changed (install"), "{error}");
     }
-    let active = states(&rig).await.iter().filter(|it| **it == GenerationState::Active).count();
-    assert_eq!(active, 1);
+    let n_active = rig.states().await.iter().filter(|it| **it == Active).count();
+    assert_eq!(n_active, 1);
 }
 
 #[tokio::test]
 async fn a_host_that_starts_again_serves_what_served() {
     let place = tempfile::tempdir().unwrap();
-    let setup =
-        || Setup { upgrade: hasty(), kept: Some(place.path().to_owned()), ..Setup::default() };
-    let rig = setup().load("upgrade-v1").await;
-    rig.post("/notes/a").await.unwrap();
-    let upgrade = rig.runtime.begin(agreed(install("upgrade-v2")));
-    upgrade.outcome().await.unwrap();
+    let setup = || Setup::hasty().kept_at(place.path());
+    let rig = setup().with_notes(&["a"]).await;
+    let upgrade = rig.changed(install("upgrade-v2")).await;
     settled(&upgrade).await;
-    rig.runtime.shutdown(Duration::from_secs(5)).await;
-    rig.runtime.database().close().await;
-    drop(rig);
+    rig.end().await;
 
-    let rig = setup().restore(PLUGIN).await;
-    assert_eq!(version(&rig).await, "2.0.0");
+    let rig = setup().restore(UPGRADE).await;
+    assert_eq!(rig.version().await, "2.0.0");
     assert_eq!(rig.generation().number(), 2);
-    rig.runtime.begin(agreed(rollback(None))).outcome().await.unwrap();
-    assert_eq!(version(&rig).await, "1.0.0");
-    assert!(text(&rig.get("/notes").await.unwrap()).contains('a'));
+    rig.changed(rollback(None)).await;
+    assert_eq!(rig.version().await, "1.0.0");
+    assert!(rig.notes().await.contains('a'));
 }
 
 #[tokio::test]
 async fn an_upgrade_after_a_restart_is_held_against_the_statements_before() {
     let place = tempfile::tempdir().unwrap();
-    let setup =
-        || Setup { upgrade: hasty(), kept: Some(place.path().to_owned()), ..Setup::default() };
-    let rig = setup().load("upgrade-v1").await;
-    rig.get("/notes").await.unwrap();
-    rig.runtime.shutdown(Duration::from_secs(5)).await;
-    rig.runtime.database().close().await;
-    drop(rig);
+    let setup = || Setup::hasty().kept_at(place.path());
+    let rig = setup().with_notes(&[]).await;
+    rig.end().await;
 
-    let rig = setup().restore(PLUGIN).await;
-    let error = refused(&rig, "upgrade-breaking").await;
+    let rig = setup().restore(UPGRADE).await;
+    let error = rig.refused(install("upgrade-breaking")).await;
     assert!(error.to_string().contains("SELECT id FROM notes"), "{error}");
 }
 
 #[tokio::test]
 async fn a_disabled_plugin_stays_disabled_and_is_upgraded_meanwhile() {
-    let rig = serving(hasty()).await;
-    let change = |kind: ChangeKind| rig.runtime.begin(agreed(kind));
-    let plugin = || PLUGIN.to_owned();
-    change(ChangeKind::Disable { plugin: plugin() }).outcome().await.unwrap();
-    assert!(rig.runtime.table().get(PLUGIN).is_none());
-    let outcome = change(install("upgrade-v2")).outcome().await.unwrap();
-    assert!(matches!(outcome, Outcome::Ready(2)), "{outcome:?}");
-    assert!(rig.runtime.table().get(PLUGIN).is_none());
-    change(ChangeKind::Enable { plugin: plugin() }).outcome().await.unwrap();
-    assert_eq!(version(&rig).await, "2.0.0");
+    let rig = serving().await;
+    rig.changed(disable()).await;
+    assert!(rig.runtime.table().get(UPGRADE).is_none());
+    let outcome = rig.asked(install("upgrade-v2")).await;
+    assert!(matches!(outcome, Ok(Outcome::Ready(2))), "{outcome:?}");
+    assert!(rig.runtime.table().get(UPGRADE).is_none());
+    rig.changed(enable()).await;
+    assert_eq!(rig.version().await, "2.0.0");
 
-    change(ChangeKind::Remove { plugin: plugin(), file_is_gone: false }).outcome().await.unwrap();
+    let remove = ChangeKind::Remove { plugin: UPGRADE.to_owned(), file_is_gone: false };
+    rig.changed(remove).await;
     assert_eq!(rig.runtime.plugins().await.unwrap()[0].state, Presence::Removed);
-    let error = change(ChangeKind::Enable { plugin: plugin() }).outcome().await.unwrap_err();
+    let error = rig.refused(enable()).await;
     assert!(error.to_string().contains("install it again"), "{error}");
-    change(install("upgrade-v2")).outcome().await.unwrap();
-    assert!(text(&rig.get("/notes").await.unwrap()).contains('a'), "its data stayed");
+    rig.changed(install("upgrade-v2")).await;
+    assert!(rig.notes().await.contains('a'), "its data stayed");
 }

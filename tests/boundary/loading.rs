@@ -13,7 +13,7 @@ async fn refused(guest: &str) -> LoadError {
 }
 
 async fn refused_bytes(bytes: &[u8]) -> LoadError {
-    let runtime = Setup::default().runtime("none").await;
+    let Rig { runtime, .. } = Setup::default().empty("none").await;
     let error = runtime.load(bytes.to_vec()).await.expect_err("the bytes are no plugin");
     assert_eq!(runtime.table().iter().count(), 0);
     error
@@ -73,7 +73,7 @@ async fn refuses_a_component_without_the_contract() {
 #[tokio::test]
 async fn truncated_and_damaged_components_are_refused_and_harm_nothing() {
     let whole = bytes_of("counter-in-memory");
-    let runtime = Setup::default().runtime("counter-in-memory").await;
+    let Rig { runtime, .. } = Setup::default().empty("counter-in-memory").await;
     let generation = runtime.load(whole.clone()).await.unwrap();
     for part in 1..12 {
         let truncated = whole[..whole.len() * part / 12].to_vec();

@@ -1,8 +1,12 @@
-//! A runtime with one guest in it, and requests to it without a socket.
+//! A runtime with one guest in it, and requests to it without a socket. Changes of the guest are in
+//! [`changes`].
+
+pub mod changes;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use caplet_runtime::{
@@ -11,11 +15,15 @@ use caplet_runtime::{
     UpgradeOptions,
 };
 use caplet_store::sqlite::{self, Sqlite};
+use caplet_tests::PATIENCE;
 use http::Method;
 use serde_json::Value;
 
 /// What the clock shows at first, in milliseconds.
 const START_MS: u64 = 1_700_000_000_000;
+
+/// Between two looks at what gives no sign when it changes.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A runtime in which one plugin is loaded.
 pub struct Rig {
@@ -37,12 +45,9 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// A runtime without any plugin.
-    pub async fn runtime(self, plugin: &str) -> Runtime {
-        self.runtime_at(plugin, Arc::new(FakeClock::new(START_MS))).await
-    }
-
-    async fn runtime_at(self, plugin: &str, clock: Arc<FakeClock>) -> Runtime {
+    /// A runtime without any plugin, for one of that name.
+    pub async fn empty(self, plugin: &str) -> Rig {
+        let clock = Arc::new(FakeClock::new(START_MS));
         let place = match &self.kept {
             Some(kept) => sqlite::Options::directory(kept.join("databases")),
             None => sqlite::Options::temporary(),
@@ -52,7 +57,7 @@ impl Setup {
             limits: self.limits,
             plugins: BTreeMap::from([(plugin.to_owned(), self.plugin)]),
             authorizer: Arc::new(RolePermissions::new(self.roles)),
-            clock,
+            clock: clock.clone(),
             interfaces: self.interfaces,
             upgrade: self.upgrade,
             engine: EngineOptions { compile_wait_ms: 300_000, ..EngineOptions::default() },
@@ -60,35 +65,39 @@ impl Setup {
             components: self.kept.map(|kept| kept.join("components")),
             ..Options::new(Arc::new(store))
         };
-        options.start().await.expect("the engine starts")
-    }
-
-    /// A runtime without any plugin, and its clock.
-    pub async fn empty(self, plugin: &str) -> (Runtime, Arc<FakeClock>) {
-        let clock = Arc::new(FakeClock::new(START_MS));
-        (self.runtime_at(plugin, clock.clone()).await, clock)
+        let runtime = options.start().await.expect("the engine starts");
+        Rig { runtime, clock, plugin: plugin.to_owned() }
     }
 
     /// A runtime with the guest of that name, or why it does not load.
     pub async fn try_load(self, guest: &str) -> Result<Rig, LoadError> {
-        let clock = Arc::new(FakeClock::new(START_MS));
-        let runtime = self.runtime_at(guest, clock.clone()).await;
-        let generation = runtime.load(bytes_of(guest)).await?;
-        Ok(Rig { plugin: generation.name().to_owned(), runtime, clock })
+        let rig = self.empty(guest).await;
+        let plugin = rig.runtime.load(bytes_of(guest)).await?.name().to_owned();
+        Ok(Rig { plugin, ..rig })
     }
 
     /// A runtime that serves what the one before it served at the same place.
     pub async fn restore(self, plugin: &str) -> Rig {
-        let clock = Arc::new(FakeClock::new(START_MS));
-        let runtime = self.runtime_at(plugin, clock.clone()).await;
-        assert!(runtime.restore().await.is_empty(), "something is not restored");
-        Rig { plugin: plugin.to_owned(), runtime, clock }
+        let rig = self.empty(plugin).await;
+        assert!(rig.runtime.restore().await.is_empty(), "something is not restored");
+        rig
     }
 
     /// A runtime with the guest of that name.
     pub async fn load(self, guest: &str) -> Rig {
         self.try_load(guest).await.unwrap_or_else(|error| panic!("{guest}: {error}"))
     }
+}
+
+/// Limits under which the processor's time alone ends a call. On a busy machine it may take a hundred times as
+/// long by the clock on the wall.
+pub fn ended_by_cpu(cpu_ms_max: u64) -> Limits {
+    Limits { cpu_ms_max, wall_ms_max: 600_000, ..Limits::default() }
+}
+
+/// Limits under which the clock on the wall alone ends a call.
+pub fn ended_by_wall(wall_ms_max: u64) -> Limits {
+    Limits { wall_ms_max, cpu_ms_max: 600_000, ..Limits::default() }
 }
 
 /// The component of a guest.
@@ -226,4 +235,29 @@ pub fn json(answer: &Answer) -> Value {
 /// The body as text.
 pub fn text(answer: &Answer) -> &str {
     std::str::from_utf8(&answer.body).expect("the body is text")
+}
+
+/// Waits for what is known to come.
+pub async fn in_time<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    let came = tokio::time::timeout(PATIENCE, coming).await;
+    came.unwrap_or_else(|_| panic!("it never came: {what}"))
+}
+
+/// Looks for something until it is there.
+pub async fn found<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let looking = async {
+        let mut pause = tokio::time::interval(PAUSE);
+        loop {
+            pause.tick().await;
+            if let Some(it) = look().await {
+                return it;
+            }
+        }
+    };
+    in_time(what, looking).await
+}
+
+/// Looks until it is so.
+pub async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    found(what, async || is_so().await.then_some(())).await
 }

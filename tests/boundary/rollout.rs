@@ -3,24 +3,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::{Duration, Instant};
 
 use caplet_runtime::{
-    Caller, Change, ChangeKind, Copied, FakeClock, GenerationState, HeaderRule, HostInterface,
-    LoadError, Operation, Outcome, PluginOptions, Rollout, RolloutOrder, Stage, Step,
-    UpgradeOptions,
+    Caller, Change, ChangeKind, Copied, GenerationState, HeaderRule, HostInterface, LoadError,
+    Operation, Outcome, PluginOptions, Rollout, RolloutOrder, ShadowReport, Stage, Step,
 };
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::rig::{Ask, Rig, Setup, bytes_of, json, text};
-
-const PLUGIN: &str = "upgrade";
+use crate::rig::changes::{UPGRADE, agreed, disable, enable, install, rollback, settled};
+use crate::rig::{Ask, Rig, Setup, bytes_of, json, text, until};
 
 const TOOLS: &str = "test:application/tools@1.0.0";
-
-fn hasty() -> UpgradeOptions {
-    UpgradeOptions { watch_ms: 0, drain_ms_max: 2_000 }
-}
 
 fn percent(percent: u8) -> Stage {
     Stage { percent, ..Stage::default() }
@@ -31,17 +24,16 @@ fn shadow() -> Stage {
 }
 
 async fn serving() -> Rig {
-    let rig = Setup { upgrade: hasty(), ..Setup::default() }.load("upgrade-v1").await;
-    rig.post("/notes/a").await.unwrap();
-    rig.get("/notes").await.unwrap();
-    rig
+    Setup::hasty().with_notes(&["a"]).await
+}
+
+fn staged(kind: ChangeKind, stage: Stage) -> Change {
+    Change { stage: Some(stage), ..agreed(kind) }
 }
 
 /// Begins to roll a guest out.
 async fn try_begin(rig: &Rig, guest: &str, stage: Stage) -> Result<Arc<Operation>, LoadError> {
-    let kind = ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None };
-    let change = Change { stage: Some(stage), ..Change::approved(kind, "ada") };
-    let operation = rig.runtime.begin(change);
+    let operation = rig.runtime.begin(staged(install(guest), stage));
     operation.outcome().await.map(|outcome| {
         assert!(matches!(outcome, Outcome::Staged(..)), "{outcome:?}");
         operation
@@ -53,38 +45,17 @@ async fn begun(rig: &Rig, guest: &str, stage: Stage) -> Arc<Operation> {
 }
 
 async fn order(rig: &Rig, order: RolloutOrder) -> Result<Outcome, LoadError> {
-    let kind = ChangeKind::Rollout { plugin: PLUGIN.to_owned(), order };
-    rig.runtime.begin(Change::approved(kind, "ada")).outcome().await
-}
-
-async fn settled(operation: &Arc<Operation>) -> Option<String> {
-    tokio::time::timeout(Duration::from_secs(20), operation.settled()).await.expect("it ends");
-    operation.progress().trouble
+    rig.begin(ChangeKind::Rollout { plugin: UPGRADE.to_owned(), order }).outcome().await
 }
 
 fn rollout(rig: &Rig) -> Option<Arc<Rollout>> {
-    rig.runtime.table().rollout(PLUGIN).cloned()
+    rig.runtime.table().rollout(UPGRADE).cloned()
 }
 
 /// A request of the new version.
 fn to_candidate(rig: &Rig, method: Method, target: &str) -> Ask {
     let rollout = rollout(rig).expect("a rollout goes on");
     Ask::to(rollout.candidate().clone(), method, target)
-}
-
-/// The states of all generations, the first one first.
-async fn states(rig: &Rig) -> Vec<GenerationState> {
-    let mut history = rig.runtime.history(PLUGIN).await.unwrap();
-    history.reverse();
-    history.into_iter().map(|generation| generation.state).collect()
-}
-
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let began = Instant::now();
-    while !is_so().await {
-        assert!(began.elapsed() < Duration::from_secs(20), "it never came to be: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 fn answers(rollout: &Rollout, tenant: &str, subject: &str, headers: &HeaderMap) -> bool {
@@ -100,7 +71,7 @@ async fn the_new_version_gets_the_requests_of_its_stage_and_both_share_the_data(
         tenants: vec!["acme".to_owned()],
         shadow: false,
     };
-    let install = begun(&rig, "upgrade-v2", stage).await;
+    let upgrade = begun(&rig, "upgrade-v2", stage).await;
     let rollout = rollout(&rig).unwrap();
     let (none, mut canary) = (HeaderMap::new(), HeaderMap::new());
     canary.insert("x-canary", "yes".parse().unwrap());
@@ -115,15 +86,15 @@ async fn the_new_version_gets_the_requests_of_its_stage_and_both_share_the_data(
     // Expand has run, so that both write and read; the backfill waits.
     to_candidate(&rig, Method::POST, "/notes/b").send().await.unwrap();
     rig.post("/notes/c").await.unwrap();
-    let old = rig.get("/notes").await.unwrap();
-    assert!(text(&old).contains("\"b\"") && !text(&old).contains("label"), "{}", text(&old));
+    let old = rig.notes().await;
+    assert!(old.contains("\"b\"") && !old.contains("label"), "{old}");
     let new = to_candidate(&rig, Method::GET, "/notes").send().await.unwrap();
     assert!(text(&new).contains("none"), "what is old is not filled in yet: {}", text(&new));
-    assert_eq!(states(&rig).await, [GenerationState::Active, GenerationState::Candidate]);
-    let report = rig.runtime.rollout(PLUGIN).unwrap();
+    assert_eq!(rig.states().await, [GenerationState::Active, GenerationState::Candidate]);
+    let report = rig.runtime.rollout(UPGRADE).unwrap();
     assert_eq!((report.stable.n_invocations, report.candidate.n_invocations), (2, 2));
     for (side, n) in [("stable", 2.0), ("candidate", 2.0)] {
-        let labels = [("plugin", PLUGIN), ("stage", side), ("outcome", "well")];
+        let labels = [("plugin", UPGRADE), ("stage", side), ("outcome", "well")];
         assert_eq!(rig.counted("caplet_rollout_invocations", &labels), n);
     }
 
@@ -135,12 +106,11 @@ async fn the_new_version_gets_the_requests_of_its_stage_and_both_share_the_data(
     }
     drop((rollout, moved));
     assert_eq!(order(&rig, RolloutOrder::Complete).await.map(|_| ()), Ok(()));
-    assert_eq!(settled(&install).await, None);
-    assert_eq!(text(&rig.get("/version").await.unwrap()), "2.0.0");
-    assert_eq!(states(&rig).await, [GenerationState::Superseded, GenerationState::Active]);
-    until("the backfill has run", async || text(&rig.get("/notes").await.unwrap()).contains("old"))
-        .await;
-    assert_eq!(rig.counted("caplet_rollout_invocations", &[("plugin", PLUGIN)]), 0.0);
+    assert_eq!(settled(&upgrade).await, None);
+    assert_eq!(rig.version().await, "2.0.0");
+    assert_eq!(rig.states().await, [GenerationState::Superseded, GenerationState::Active]);
+    until("the backfill has run", async || rig.notes().await.contains("old")).await;
+    assert_eq!(rig.counted("caplet_rollout_invocations", &[("plugin", UPGRADE)]), 0.0);
 }
 
 #[tokio::test]
@@ -152,8 +122,8 @@ async fn what_is_given_up_waits_until_the_new_version_serves_all() {
     let aborted = order(&rig, RolloutOrder::Abort).await.unwrap();
     assert!(matches!(aborted, Outcome::TakenBack(2)), "{aborted:?}");
     rig.get("/notes").await.unwrap();
-    assert_eq!(states(&rig).await, [GenerationState::Active, GenerationState::RolledBack]);
-    let history = rig.runtime.history(PLUGIN).await.unwrap();
+    assert_eq!(rig.states().await, [GenerationState::Active, GenerationState::RolledBack]);
+    let history = rig.runtime.history(UPGRADE).await.unwrap();
     assert_eq!(history[0].reason, "taken back by ada");
     assert!(history.iter().all(|generation| generation.contracted_ms.is_none()));
     let none = order(&rig, RolloutOrder::Complete).await.unwrap_err();
@@ -161,9 +131,9 @@ async fn what_is_given_up_waits_until_the_new_version_serves_all() {
     // What was expanded for it is no obstacle to another attempt.
     begun(&rig, "upgrade-v3", percent(10)).await;
     order(&rig, RolloutOrder::Complete).await.unwrap();
-    assert_eq!(text(&rig.get("/version").await.unwrap()), "3.0.0");
+    assert_eq!(rig.version().await, "3.0.0");
     until("the old shape is given up", async || {
-        rig.runtime.history(PLUGIN).await.unwrap()[0].contracted_ms.is_some()
+        rig.runtime.history(UPGRADE).await.unwrap()[0].contracted_ms.is_some()
     })
     .await;
 }
@@ -171,15 +141,15 @@ async fn what_is_given_up_waits_until_the_new_version_serves_all() {
 #[tokio::test]
 async fn a_new_version_that_does_worse_is_taken_back_once() {
     let rig = serving().await;
-    let install = begun(&rig, "upgrade-trapping", percent(10)).await;
+    let upgrade = begun(&rig, "upgrade-trapping", percent(10)).await;
     for _ in 0..3 {
         to_candidate(&rig, Method::GET, "/version").send().await.expect_err("it traps");
     }
-    let trouble = settled(&install).await.expect("it is said");
+    let trouble = settled(&upgrade).await.expect("it is said");
     assert!(trouble.starts_with("taken back: its last invocations all failed"), "{trouble}");
     assert!(rollout(&rig).is_none());
-    assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0");
-    let history = rig.runtime.history(PLUGIN).await.unwrap();
+    assert_eq!(rig.version().await, "1.0.0");
+    let history = rig.runtime.history(UPGRADE).await.unwrap();
     assert_eq!(history[0].state, GenerationState::RolledBack);
     assert!(history[0].reason.starts_with("taken back by watch: "), "{}", history[0].reason);
 }
@@ -187,14 +157,10 @@ async fn a_new_version_that_does_worse_is_taken_back_once() {
 #[tokio::test]
 async fn other_changes_wait_for_the_end_of_a_rollout() {
     let rig = serving().await;
-    let begin = |kind| rig.runtime.begin(Change::approved(kind, "ada"));
     begun(&rig, "upgrade-v2", percent(10)).await;
     let again = try_begin(&rig, "upgrade-v3", percent(10)).await.unwrap_err();
-    let install =
-        ChangeKind::Install { component: bytes_of("upgrade-v3").into(), file: None, called: None };
-    let plain = begin(install).outcome().await.unwrap_err();
-    let back = ChangeKind::Rollback { plugin: PLUGIN.to_owned(), to: None };
-    let back = begin(back).outcome().await.unwrap_err();
+    let plain = rig.refused(install("upgrade-v3")).await;
+    let back = rig.refused(rollback(None)).await;
     for error in [again, plain, back] {
         assert_eq!(error.step, Step::Turn);
         let told = error.to_string();
@@ -203,72 +169,64 @@ async fn other_changes_wait_for_the_end_of_a_rollout() {
     }
     assert!(rollout(&rig).is_some());
     // Taking the plugin out of service is no time to ask questions.
-    let disable = ChangeKind::Disable { plugin: PLUGIN.to_owned() };
-    begin(disable).outcome().await.unwrap();
+    rig.changed(disable()).await;
     assert!(rollout(&rig).is_none());
-    begin(ChangeKind::Enable { plugin: PLUGIN.to_owned() }).outcome().await.unwrap();
-    assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0");
-    assert_eq!(states(&rig).await, [GenerationState::Active, GenerationState::RolledBack]);
+    rig.changed(enable()).await;
+    assert_eq!(rig.version().await, "1.0.0");
+    assert_eq!(rig.states().await, [GenerationState::Active, GenerationState::RolledBack]);
 }
 
 #[tokio::test]
 async fn a_stage_needs_a_version_beside_it_and_rules_that_can_be() {
-    let empty = Setup { upgrade: hasty(), ..Setup::default() }.runtime(PLUGIN).await;
-    let kind =
-        ChangeKind::Install { component: bytes_of("upgrade-v1").into(), file: None, called: None };
-    let change = Change { stage: Some(percent(10)), ..Change::approved(kind, "ada") };
-    let alone = empty.begin(change).outcome().await.unwrap_err();
+    let empty = Setup::hasty().empty(UPGRADE).await;
+    let alone = try_begin(&empty, "upgrade-v1", percent(10)).await.unwrap_err();
     assert!(alone.to_string().contains("bring it without a stage"), "{alone}");
     let rig = serving().await;
     let much = try_begin(&rig, "upgrade-v2", percent(101)).await.unwrap_err();
     assert!(much.to_string().contains("101 percent"), "{much}");
-    assert_eq!(states(&rig).await, [GenerationState::Active]);
+    assert_eq!(rig.states().await, [GenerationState::Active]);
 }
 
 #[tokio::test]
 async fn a_rollback_can_be_rolled_out_too() {
     let rig = serving().await;
-    let kind =
-        ChangeKind::Install { component: bytes_of("upgrade-v2").into(), file: None, called: None };
-    let upgrade = rig.runtime.begin(Change::approved(kind, "ada"));
-    upgrade.outcome().await.unwrap();
+    let upgrade = rig.changed(install("upgrade-v2")).await;
     assert_eq!(settled(&upgrade).await, None);
-    let kind = ChangeKind::Rollback { plugin: PLUGIN.to_owned(), to: None };
-    let change = Change { stage: Some(percent(50)), ..Change::approved(kind, "ada") };
-    rig.runtime.begin(change).outcome().await.unwrap();
+    rig.runtime.begin(staged(rollback(None), percent(50))).outcome().await.unwrap();
     let answer = to_candidate(&rig, Method::GET, "/version").send().await.unwrap();
     assert_eq!(text(&answer), "1.0.0");
     order(&rig, RolloutOrder::Complete).await.unwrap();
     use GenerationState::{Active, RolledBack, Superseded};
-    assert_eq!(states(&rig).await, [Superseded, RolledBack, Active]);
+    assert_eq!(rig.states().await, [Superseded, RolledBack, Active]);
 }
 
 #[tokio::test]
 async fn a_rollout_goes_on_after_a_restart_beside_the_one_version_that_serves() {
     let kept = tempfile::tempdir().unwrap();
-    let setup =
-        || Setup { upgrade: hasty(), kept: Some(kept.path().to_owned()), ..Setup::default() };
-    let rig = setup().load("upgrade-v1").await;
-    rig.post("/notes/a").await.unwrap();
+    let setup = || Setup::hasty().kept_at(kept.path());
+    let rig = setup().with_notes(&["a"]).await;
     begun(&rig, "upgrade-v2", percent(30)).await;
     let taken = |rig: &Rig| -> Vec<bool> {
         let (rollout, none) = (rollout(rig).unwrap(), HeaderMap::new());
         (0..100).map(|n| answers(&rollout, "t", &n.to_string(), &none)).collect()
     };
     let before = taken(&rig);
-    assert!(rig.runtime.shutdown(Duration::from_secs(5)).await);
-    rig.runtime.database().close().await;
-    drop(rig);
+    rig.end().await;
 
-    let rig = setup().restore(PLUGIN).await;
+    let rig = setup().restore(UPGRADE).await;
     assert_eq!(taken(&rig), before, "callers stay where they were");
-    assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0");
+    assert_eq!(rig.version().await, "1.0.0");
     let new = to_candidate(&rig, Method::GET, "/version").send().await.unwrap();
     assert_eq!(text(&new), "2.0.0");
-    assert_eq!(states(&rig).await, [GenerationState::Active, GenerationState::Candidate]);
+    assert_eq!(rig.states().await, [GenerationState::Active, GenerationState::Candidate]);
     order(&rig, RolloutOrder::Complete).await.unwrap();
-    assert_eq!(text(&rig.get("/version").await.unwrap()), "2.0.0");
-    assert_eq!(states(&rig).await, [GenerationState::Superseded, GenerationState::Active]);
+    assert_eq!(rig.version().await, "2.0.0");
+    assert_eq!(rig.states().await, [GenerationState::Superseded, GenerationState::Active]);
+}
+
+/// What came of the copies so far.
+fn shadowed(rig: &Rig) -> ShadowReport {
+    rig.runtime.rollout(UPGRADE).expect("a rollout goes on").shadow
 }
 
 /// A copy of a request, as the server makes it.
@@ -280,22 +238,22 @@ fn copied(rig: &Rig, target: &str) -> Copied {
 #[tokio::test]
 async fn a_copy_is_compared_and_leaves_nothing_behind() {
     let rig = serving().await;
-    let install = begun(&rig, "upgrade-v2", shadow()).await;
+    let upgrade = begun(&rig, "upgrade-v2", shadow()).await;
     let rollout = rollout(&rig).unwrap();
     assert!(!answers(&rollout, "t", "anybody", &HeaderMap::new()));
     let real = rig.get("/notes").await.unwrap();
-    let invocations = || rig.counted("caplet_invocations_total", &[("plugin", PLUGIN)]);
+    let invocations = || rig.counted("caplet_invocations_total", &[("plugin", UPGRADE)]);
     let (n_before, n_copies) = (invocations(), 3);
     for _ in 0..n_copies {
         let n_run = || {
-            let report = rig.runtime.rollout(PLUGIN).unwrap().shadow;
+            let report = shadowed(&rig);
             report.n_same + report.n_different + report.n_failed + report.n_dropped
         };
         let began = n_run();
         rollout.copy(copied(&rig, "/notes"), &real);
         until("a copy has run", async || n_run() > began).await;
     }
-    let report = rig.runtime.rollout(PLUGIN).unwrap();
+    let report = rig.runtime.rollout(UPGRADE).unwrap();
     assert_eq!((report.shadow.n_different, report.shadow.n_same), (n_copies, 0), "{report:?}");
     let told: Vec<_> = report
         .shadow
@@ -325,7 +283,7 @@ async fn a_copy_is_compared_and_leaves_nothing_behind() {
     };
     rollout.copy(gone, &real);
     let has_status = || {
-        let report = rig.runtime.rollout(PLUGIN).unwrap().shadow;
+        let report = shadowed(&rig);
         report.differences.iter().any(|it| it.at == "status" && it.candidate == "404")
     };
     until("a route that is gone is told", async || has_status()).await;
@@ -333,7 +291,7 @@ async fn a_copy_is_compared_and_leaves_nothing_behind() {
     assert!(!notes.to_string().contains("\"z\""), "{notes}");
     drop(rollout);
     order(&rig, RolloutOrder::Abort).await.unwrap();
-    assert!(settled(&install).await.is_some());
+    assert!(settled(&upgrade).await.is_some());
 }
 
 #[tokio::test]
@@ -342,7 +300,7 @@ async fn a_copy_that_traps_harms_nobody() {
     begun(&rig, "upgrade-trapping", shadow()).await;
     let rollout = rollout(&rig).unwrap();
     let real = rig.get("/notes").await.unwrap();
-    let report = || rig.runtime.rollout(PLUGIN).unwrap().shadow;
+    let report = || shadowed(&rig);
     let n_known = || report().n_failed + report().n_dropped;
     for n in 0..20 {
         rollout.copy(copied(&rig, "/notes"), &real);
@@ -353,7 +311,7 @@ async fn a_copy_that_traps_harms_nobody() {
     assert_eq!((report().n_failed, report().n_dropped), (5, 15));
     assert_eq!(report().differences[0].candidate, "plugin-failed");
     assert!(rig.generation().quarantined().is_none() && !rig.generation().is_failing());
-    assert_eq!(rig.counted("caplet_faults_total", &[("plugin", PLUGIN)]), 0.0);
+    assert_eq!(rig.counted("caplet_faults_total", &[("plugin", UPGRADE)]), 0.0);
     assert_eq!(rig.counted("caplet_shadow_calls_total", &[("outcome", "failed")]), 5.0);
     assert_eq!(rig.limit_hits("shadow"), 15.0);
     assert!(self::rollout(&rig).is_some(), "whoever looks decides");
@@ -369,16 +327,12 @@ async fn a_copy_is_refused_what_has_an_effect_elsewhere() {
     });
     let grants = Some(vec![TOOLS.to_owned(), "sql".to_owned()]);
     let plugin = PluginOptions { grants, ..PluginOptions::default() };
-    let setup = Setup { interfaces: vec![tools], plugin, upgrade: hasty(), ..Setup::default() };
-    let runtime = setup.runtime(PLUGIN).await;
-    runtime.load(bytes_of("upgrade-v1")).await.unwrap();
-    let clock = Arc::new(FakeClock::new(0));
-    let rig = Rig { runtime, clock, plugin: PLUGIN.to_owned() };
+    let rig = Setup { interfaces: vec![tools], plugin, ..Setup::hasty() }.empty(UPGRADE).await;
+    rig.runtime.load(bytes_of("upgrade-v1")).await.unwrap();
     begun(&rig, "upgrade-calling", shadow()).await;
     let real = rig.get("/version").await.unwrap();
     rollout(&rig).unwrap().copy(copied(&rig, "/version"), &real);
-    let n_failed = || rig.runtime.rollout(PLUGIN).unwrap().shadow.n_failed;
-    until("the copy has failed", async || n_failed() == 1).await;
+    until("the copy has failed", async || shadowed(&rig).n_failed == 1).await;
     assert_eq!(n_called.load(Relaxed), 0);
     // Whoever is answered by it may.
     order(&rig, RolloutOrder::Stage(percent(10))).await.unwrap();
@@ -395,11 +349,11 @@ async fn copies_are_left_out_when_too_many_run() {
     for _ in 0..20 {
         rollout.copy(copied(&rig, "/slow?ms=300"), &real);
     }
-    assert_eq!(rig.runtime.rollout(PLUGIN).unwrap().shadow.n_dropped, 16);
-    assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0", "nobody waits for a copy");
+    assert_eq!(shadowed(&rig).n_dropped, 16);
+    assert_eq!(rig.version().await, "1.0.0", "nobody waits for a copy");
     let n_run = || {
-        let shadow = rig.runtime.rollout(PLUGIN).unwrap().shadow;
-        shadow.n_same + shadow.n_different + shadow.n_failed
+        let report = shadowed(&rig);
+        report.n_same + report.n_different + report.n_failed
     };
     until("the others have run", async || n_run() == 4).await;
 }
@@ -419,6 +373,6 @@ async fn a_file_waits_for_the_end_of_a_rollout_and_is_read_then() {
         rig.get("/version").await.is_ok_and(|answer| text(&answer) == "2.0.0")
     })
     .await;
-    let history = rig.runtime.history(PLUGIN).await.unwrap();
+    let history = rig.runtime.history(UPGRADE).await.unwrap();
     assert_eq!(history.len(), 3, "it was tried more often: {history:?}");
 }

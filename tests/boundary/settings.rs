@@ -2,31 +2,25 @@
 //! the way of an upgrade. The guest `secret-leaking` has settings, and a secret among them.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
 
 use caplet_runtime::{
     Change, ChangeKind, Configuration, Edit, Effect, Fault, GenerationKind, GenerationState,
-    LoadError, Operation, Outcome, Part, PluginOptions, Source, Step, UpgradeOptions,
+    LoadError, Outcome, Part, PluginOptions, Source, Step,
 };
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::rig::{Ask, Rig, Setup, bytes_of, json as body};
+use crate::rig::changes::{UPGRADE, approve, asked, install, merge as merge_into, settled};
+use crate::rig::{Ask, Rig, Setup, found, json as body};
 
 const GUEST: &str = "secret-leaking";
 const TOKEN: &str = "correct-horse-battery";
-
-/// Nothing is watched longer than it takes to look.
-fn hasty() -> UpgradeOptions {
-    UpgradeOptions { watch_ms: 0, drain_ms_max: 2_000 }
-}
 
 /// A host that was started with a token and a greeting.
 fn setup(kept: Option<&Path>) -> Setup {
     let settings = json!({ "token": TOKEN, "greeting": "hi" });
     let plugin = PluginOptions { settings, ..PluginOptions::default() };
-    Setup { plugin, upgrade: hasty(), kept: kept.map(Path::to_owned), ..Setup::default() }
+    Setup { plugin, kept: kept.map(Path::to_owned), ..Setup::hasty() }
 }
 
 fn members(value: Value) -> serde_json::Map<String, Value> {
@@ -38,12 +32,7 @@ fn configure(part: Part, edit: Edit) -> ChangeKind {
 }
 
 fn merge(part: Part, patch: Value) -> ChangeKind {
-    configure(part, Edit::Merge(members(patch)))
-}
-
-/// A change that nobody has agreed to.
-fn asked(kind: ChangeKind) -> Change {
-    Change { kind, by: "ada".to_owned(), approved: false, dry_run: false, stage: None }
+    merge_into(GUEST, part, patch)
 }
 
 async fn changed(rig: &Rig, kind: ChangeKind) -> Result<Outcome, LoadError> {
@@ -51,10 +40,6 @@ async fn changed(rig: &Rig, kind: ChangeKind) -> Result<Outcome, LoadError> {
     let outcome = operation.outcome().await;
     settled(&operation).await;
     outcome
-}
-
-async fn settled(operation: &Arc<Operation>) {
-    tokio::time::timeout(Duration::from_secs(20), operation.settled()).await.expect("it ends");
 }
 
 async fn set(rig: &Rig, patch: Value) {
@@ -97,15 +82,11 @@ async fn a_change_is_a_new_generation_and_requests_stay_on_theirs() {
             "the setting `/limit` is 7, it was 5"
         ]
     );
-    let written = async {
-        loop {
-            let (entries, _) = rig.runtime.audit().page(0).await.unwrap();
-            if let Some(entry) = entries.into_iter().find(|entry| entry.action == "settings") {
-                return entry;
-            }
-        }
-    };
-    let entry = tokio::time::timeout(Duration::from_secs(20), written).await.expect("written down");
+    let entry = found("the entry in the audit log", async || {
+        let (entries, _) = rig.runtime.audit().page(0).await.unwrap();
+        entries.into_iter().find(|entry| entry.action == "settings")
+    })
+    .await;
     assert!(entry.actor == "ada" && entry.detail.contains("/greeting"), "{entry:?}");
 }
 
@@ -200,12 +181,7 @@ async fn bad_input_names_the_place_and_changes_nothing() {
     }
     assert_eq!(rig.generation().number(), 1);
     assert_eq!(rig.runtime.history(GUEST).await.unwrap().len(), 1);
-    let unknown = ChangeKind::Configure {
-        plugin: "nobody".to_owned(),
-        part: Part::Settings,
-        edit: Edit::Merge(members(json!({ "a": 1 }))),
-        expected: None,
-    };
+    let unknown = merge_into("nobody", Part::Settings, json!({ "a": 1 }));
     let error = changed(&rig, unknown).await.unwrap_err();
     assert!(error.to_string().contains("never installed"), "{error}");
 }
@@ -281,22 +257,12 @@ async fn a_change_that_was_made_for_another_generation_is_refused_when_its_turn_
 
 #[tokio::test]
 async fn an_upgrade_that_waits_outlives_a_change_of_settings() {
-    let rig = Setup { upgrade: hasty(), ..Setup::default() }.load("upgrade-v1").await;
-    let waiting = ChangeKind::Install {
-        component: bytes_of("upgrade-hiding").into(),
-        file: None,
-        called: None,
-    };
-    assert!(matches!(changed(&rig, waiting).await.unwrap(), Outcome::Waiting(..)));
-    let limits = ChangeKind::Configure {
-        plugin: "upgrade".to_owned(),
-        part: Part::Limits,
-        edit: Edit::Merge(members(json!({ "reuse_max": 3 }))),
-        expected: None,
-    };
-    assert!(matches!(changed(&rig, limits).await.unwrap(), Outcome::Serving(_)));
-    let approve = ChangeKind::Approve { plugin: "upgrade".to_owned(), expected: None };
-    assert!(matches!(changed(&rig, approve).await.unwrap(), Outcome::Serving(_)));
+    let rig = Setup::hasty().load("upgrade-v1").await;
+    rig.kept_waiting("upgrade-hiding").await;
+    let limits = merge_into(UPGRADE, Part::Limits, json!({ "reuse_max": 3 }));
+    for kind in [limits, approve(None)] {
+        assert!(matches!(changed(&rig, kind).await.unwrap(), Outcome::Serving(_)));
+    }
     assert_eq!(rig.generation().limits().reuse_max, 3, "what was set meanwhile holds");
 }
 
@@ -305,24 +271,16 @@ async fn a_changed_limit_holds_for_the_new_generation() {
     let rig = setup(None).load(GUEST).await;
     changed(&rig, merge(Part::Limits, json!({ "response_bytes_max": 10 }))).await.unwrap();
     assert!(matches!(rig.get("/settings").await, Err(Fault::Answer(_))));
-    let approved =
-        Change::approved(merge(Part::Limits, json!({ "response_bytes_max": null })), "ada");
-    rig.runtime.begin(approved).outcome().await.unwrap();
+    rig.changed(merge(Part::Limits, json!({ "response_bytes_max": null }))).await;
     assert_eq!(told(&rig).await["greeting"], "hi");
 }
 
 #[tokio::test]
 async fn changed_limits_of_the_database_hold_too() {
-    let rig = Setup { upgrade: hasty(), ..Setup::default() }.load("storage").await;
+    let rig = Setup::hasty().load("storage").await;
     let two = "SELECT 1 AS a UNION ALL SELECT 2 AS a";
     assert!(rig.query(two).await.to_string().contains('2'));
-    let limits = ChangeKind::Configure {
-        plugin: "storage".to_owned(),
-        part: Part::Limits,
-        edit: Edit::Merge(members(json!({ "sql_rows_max": 1 }))),
-        expected: None,
-    };
-    changed(&rig, limits).await.unwrap();
+    rig.changed(merge_into("storage", Part::Limits, json!({ "sql_rows_max": 1 }))).await;
     let refused = rig.query(two).await.to_string();
     assert!(refused.contains("too-large"), "{refused}");
 }
@@ -334,15 +292,14 @@ async fn what_was_set_is_there_after_a_restart_and_an_upgrade() {
     set(&rig, json!({ "greeting": "good day", "token": "another-token" })).await;
     changed(&rig, merge(Part::Limits, json!({ "reuse_max": 3 }))).await.unwrap();
     let number = rig.generation().number();
-    end(rig).await;
+    rig.end().await;
 
     let rig = setup(Some(folder.path())).restore(GUEST).await;
     assert_eq!(rig.generation().number(), number, "nothing has changed");
     let expected = json!({ "greeting": "good day", "limit": 5, "token": 13, "spare": 0 });
     assert_eq!(told(&rig).await, expected);
     assert_eq!(rig.generation().limits().reuse_max, 3);
-    let again = ChangeKind::Install { component: bytes_of(GUEST).into(), file: None, called: None };
-    assert!(matches!(changed(&rig, again).await.unwrap(), Outcome::Unchanged));
+    assert!(matches!(changed(&rig, install(GUEST)).await.unwrap(), Outcome::Unchanged));
 }
 
 #[tokio::test]
@@ -351,30 +308,23 @@ async fn a_new_key_encrypts_anew_and_a_lost_one_is_named() {
     let key = folder.path().join("secrets.key");
     let rig = setup(Some(folder.path())).load(GUEST).await;
     set(&rig, json!({ "greeting": "good day" })).await;
-    end(rig).await;
+    rig.end().await;
     let old = std::fs::read_to_string(&key).unwrap();
     std::fs::write(&key, format!("{}\n{old}", "ab".repeat(32))).unwrap();
-    end(setup(Some(folder.path())).restore(GUEST).await).await;
+    setup(Some(folder.path())).restore(GUEST).await.end().await;
     std::fs::write(&key, "ab".repeat(32)).unwrap();
     let rig = setup(Some(folder.path())).restore(GUEST).await;
     assert_eq!(told(&rig).await["greeting"], "good day", "the old key is not needed any more");
-    end(rig).await;
+    rig.end().await;
 
     std::fs::write(&key, "cd".repeat(32)).unwrap();
-    let runtime = setup(Some(folder.path())).runtime(GUEST).await;
-    let failed = runtime.restore().await;
+    let rig = setup(Some(folder.path())).empty(GUEST).await;
+    let failed = rig.runtime.restore().await;
     assert!(failed[0].1.to_string().contains("`secrets.key`"), "{}", failed[0].1);
     let replace = configure(Part::Settings, Edit::Replace(members(json!({ "limit": 2 }))));
     // What was set before cannot be read, so nobody can say what this changes.
-    let outcome = runtime.begin(asked(replace.clone())).outcome().await.unwrap();
+    let outcome = rig.asked(replace.clone()).await.unwrap();
     assert!(matches!(outcome, Outcome::Waiting(..)), "{outcome:?}");
-    runtime.begin(Change::approved(replace, "ada")).outcome().await.unwrap();
-    let set = runtime.configuration(GUEST, Part::Settings).unwrap().set;
-    assert_eq!(set, json!({ "limit": 2 }));
-}
-
-/// Ends a host, so that another can be started at its place.
-async fn end(rig: Rig) {
-    rig.runtime.shutdown(Duration::from_secs(5)).await;
-    rig.runtime.database().close().await;
+    rig.changed(replace).await;
+    assert_eq!(configuration(&rig, Part::Settings).set, json!({ "limit": 2 }));
 }

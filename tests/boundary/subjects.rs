@@ -4,7 +4,7 @@
 use caplet_runtime::{About, Erased, ErasureStep, Fault, Limits, Page, Refusal, Step, StepKey};
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, Setup};
+use crate::rig::{Rig, Setup, ended_by_cpu};
 
 fn about(tenant: &str, subject: &str) -> About {
     About {
@@ -116,7 +116,7 @@ async fn a_step_that_fails_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_nuisance_ends_like_any_other_invocation() {
-    let limits = Limits { cpu_ms_max: 50, ..Limits::default() };
+    let limits = ended_by_cpu(50);
     let rig = Setup { limits, ..Setup::default() }.load("subject-nuisance").await;
     for (subject, is_expected) in [
         ("trap", (|fault| matches!(fault, Fault::Trap(_))) as fn(&Fault) -> bool),

@@ -1,12 +1,12 @@
 //! An invocation is a transaction: what it wrote is there after an answer below 400, and gone after
 //! anything else. With an idempotency key it happens once.
 
-use caplet_runtime::{Fault, Limits};
+use caplet_runtime::Fault;
 use caplet_store::Error;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, Setup, json};
+use crate::rig::{Rig, Setup, ended_by_cpu, ended_by_wall, json, until};
 
 /// The names in the table.
 async fn names(rig: &Rig) -> Vec<String> {
@@ -45,8 +45,8 @@ async fn a_trap_rolls_back() {
 #[tokio::test]
 async fn running_out_of_time_rolls_back() {
     for (limits, path, fault) in [
-        (Limits { wall_ms_max: 100, ..Limits::default() }, "/slow", Fault::Wall(100)),
-        (Limits { cpu_ms_max: 50, ..Limits::default() }, "/spin", Fault::Cpu(50)),
+        (ended_by_wall(500), "/slow", Fault::Wall(500)),
+        (ended_by_cpu(50), "/spin", Fault::Cpu(50)),
     ] {
         let rig = Setup { limits, ..Setup::default() }.load("storage").await;
         assert_eq!(rig.post(path).await.unwrap_err(), fault);
@@ -147,12 +147,8 @@ async fn a_caller_that_goes_away_does_not_undo_what_runs() {
     let mut ask = Box::pin(rig.ask(Method::POST, "/entries/gone").send());
     let _ = futures::poll!(&mut ask);
     drop(ask);
-    let written = async {
-        while json(&rig.get("/entries").await.unwrap())["rows"] == json!([]) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(caplet_tests::PATIENCE, written).await.expect("it is written");
+    until("it is written", async || json(&rig.get("/entries").await.unwrap())["rows"] != json!([]))
+        .await;
 }
 
 #[tokio::test]

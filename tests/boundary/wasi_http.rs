@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use caplet_runtime::{
-    Change, ChangeKind, Fault, Generation, HttpBody, HttpCall, Limits, Outcome, PluginOptions,
-    Runtime, Stage, UpgradeOptions,
+    Change, ChangeKind, Fault, Generation, HttpBody, HttpCall, Limits, LoadError, Outcome,
+    PluginOptions, Stage,
 };
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::rig::{Rig, Setup, bytes_of};
+use crate::rig::changes::{self, agreed};
+use crate::rig::{Rig, Setup, bytes_of, ended_by_cpu, ended_by_wall, found, in_time, until};
 
 const INCOMING: &str = "http-incoming";
 const SERVICE: &str = "http-service";
@@ -22,20 +23,20 @@ const DRAFTS: &str = "http-drafts";
 
 /// A runtime with a component, which is called as its file.
 async fn load(setup: Setup, guest: &str) -> Rig {
-    let (runtime, clock) = setup.empty(guest).await;
-    let outcome = install(&runtime, guest, guest).await;
+    let rig = setup.empty(guest).await;
+    let outcome = install(&rig, guest, guest).await;
     outcome.unwrap_or_else(|error| panic!("{guest}: {error}"));
-    Rig { runtime, clock, plugin: guest.to_owned() }
+    rig
 }
 
-async fn install(
-    runtime: &Runtime,
-    guest: &str,
-    called: &str,
-) -> Result<Outcome, caplet_runtime::LoadError> {
-    let (component, called) = (bytes_of(guest), Some(called.to_owned()));
-    let kind = ChangeKind::Install { component: component.into(), file: None, called };
-    runtime.begin(Change::approved(kind, "test")).outcome().await
+async fn install(rig: &Rig, guest: &str, called: &str) -> Result<Outcome, LoadError> {
+    rig.begin(brought(bytes_of(guest), called)).outcome().await
+}
+
+/// Brings a component, which is called as its file.
+fn brought(component: Vec<u8>, called: &str) -> ChangeKind {
+    let component = component.into();
+    ChangeKind::Install { component, file: None, called: Some(called.to_owned()) }
 }
 
 fn body(bytes: impl Into<Bytes>) -> HttpBody {
@@ -88,12 +89,9 @@ async fn fault(rig: &Rig, target: &str) -> Fault {
 
 /// Waits until no call of the component runs any more.
 async fn until_idle(rig: &Rig) {
-    let is_idle = async {
-        while rig.counted("caplet_invocations_running", &[("plugin", INCOMING)]) > 0.0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), is_idle).await.expect("the calls end");
+    let running = [("plugin", INCOMING)];
+    until("the calls end", async || rig.counted("caplet_invocations_running", &running) == 0.0)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,14 +129,14 @@ async fn bodies_stream_both_ways() {
         drop(send);
         assert!(answer.collect().await.unwrap().to_bytes().is_empty(), "{guest}");
 
+        // With a pause after each of five parts.
         let began = Instant::now();
         let mut answer = ask(rig.generation(), "/stream", body("")).await.unwrap().into_body();
         let first = next(answer.frame().await);
         assert_eq!(first.as_deref(), Some(&b"part 0\n"[..]), "{guest}");
-        let first_after = began.elapsed();
         let rest = answer.collect().await.unwrap().to_bytes();
         assert!(rest.ends_with(b"part 4\n"), "{guest}");
-        assert!(began.elapsed() >= first_after + Duration::from_millis(40), "{guest}");
+        assert!(began.elapsed() >= Duration::from_millis(80), "{guest}");
     }
 }
 
@@ -215,9 +213,9 @@ async fn what_one_version_wrote_another_reads() {
     let rig = load(Setup::default(), INCOMING).await;
     assert_eq!(text(&rig, "/keys?a=1").await.1, "a=1");
     assert_eq!(text(&rig, "/count").await.1, "1");
-    install(&rig.runtime, DRAFTS, INCOMING).await.unwrap();
+    install(&rig, DRAFTS, INCOMING).await.unwrap();
     assert_eq!(text(&rig, "/count?-3").await.1, "-2");
-    install(&rig.runtime, INCOMING, INCOMING).await.unwrap();
+    install(&rig, INCOMING, INCOMING).await.unwrap();
     assert_eq!(text(&rig, "/keys").await.1, "a=1");
     assert!(text(&rig, "/count").await.1.contains("64 bits"), "it counts without a sign");
 }
@@ -225,14 +223,14 @@ async fn what_one_version_wrote_another_reads() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_that_fails_is_ended_and_the_next_call_is_served() {
     for guest in [INCOMING, SERVICE] {
-        let limits =
-            Limits { cpu_ms_max: 50, wall_ms_max: 500, faults_max: 1_000, ..Limits::default() };
-        let rig = load(Setup { limits, ..Setup::default() }, guest).await;
+        let rig = load(Setup { limits: ended_by_cpu(50), ..Setup::default() }, guest).await;
+        assert_eq!(fault(&rig, "/loop").await, Fault::Cpu(50), "{guest}");
+        assert_eq!(text(&rig, "/").await.0, 200, "{guest}");
+        let rig = load(Setup { limits: ended_by_wall(500), ..Setup::default() }, guest).await;
+        assert_eq!(fault(&rig, "/wait").await, Fault::Wall(500), "{guest}");
+
+        let rig = load(Setup::default(), guest).await;
         assert!(matches!(fault(&rig, "/trap").await, Fault::Trap(_)), "{guest}");
-        assert!(matches!(fault(&rig, "/loop").await, Fault::Cpu(50)), "{guest}");
-        let began = Instant::now();
-        assert!(matches!(fault(&rig, "/wait").await, Fault::Wall(500)), "{guest}");
-        assert!(began.elapsed() < Duration::from_secs(5), "{guest}");
         // The answer had begun: it is cut off, and not ended as if it were whole.
         let answer = ask(rig.generation(), "/trap-late", body("")).await.unwrap();
         assert!(answer.into_body().collect().await.is_err(), "{guest}");
@@ -248,17 +246,14 @@ async fn a_component_that_fails_is_ended_and_the_next_call_is_served() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_without_end_is_cut_off_and_one_that_nobody_reads_ends() {
-    let limits = Limits {
-        response_bytes_max: 100_000,
-        cpu_ms_max: 10_000,
-        stream_ms_max: 700,
-        ..Limits::default()
-    };
-    let rig = load(Setup { limits, ..Setup::default() }, INCOMING).await;
+    let limits = Limits { response_bytes_max: 100_000, cpu_ms_max: 10_000, ..Limits::default() };
+    let rig = load(Setup { limits: limits.clone(), ..Setup::default() }, INCOMING).await;
     let answer = ask(rig.generation(), "/endless", body("")).await.unwrap();
     let read = answer.into_body().collect().await.map(|_| ());
     assert!(read.unwrap_err().to_string().contains("response_bytes_max"));
     // Nobody reads, but nobody goes either: the time for streams ends it.
+    let limits = Limits { stream_ms_max: 700, ..limits };
+    let rig = load(Setup { limits, ..Setup::default() }, INCOMING).await;
     let held = ask(rig.generation(), "/endless", body("")).await.unwrap();
     until_idle(&rig).await;
     drop(held);
@@ -297,16 +292,10 @@ async fn requests_are_sent_to_named_origins_only() {
     let (status, said) = text(&rig, &target).await;
     assert_eq!((status, said.contains("HttpRequestDenied")), (502, true), "{said}");
     assert_eq!(rig.limit_hits("outbound-origin"), 1.0);
-    let written = async {
-        loop {
-            let entries = rig.runtime.audit().of_request("request").await.unwrap();
-            match entries.into_iter().next() {
-                Some(entry) => return entry,
-                None => tokio::task::yield_now().await,
-            }
-        }
-    };
-    let entry = tokio::time::timeout(Duration::from_secs(20), written).await.expect("written down");
+    let entry = found("the entry in the audit log", async || {
+        rig.runtime.audit().of_request("request").await.unwrap().into_iter().next()
+    })
+    .await;
     assert_eq!((entry.action.as_str(), entry.plugin.as_str()), ("outbound.denied", INCOMING));
     assert!(entry.detail.contains(&format!("http://{address}")), "{entry:?}");
 
@@ -352,13 +341,13 @@ async fn a_component_is_replaced_while_an_answer_streams() {
     let old = rig.generation();
     let mut answer = ask(old, "/stream", body("")).await.unwrap().into_body();
     answer.frame().await.unwrap().unwrap();
-    let brought = install(&rig.runtime, SERVICE, INCOMING).await.unwrap();
+    let brought = install(&rig, SERVICE, INCOMING).await.unwrap();
     assert!(matches!(brought, Outcome::Serving(2)));
     assert_eq!(text(&rig, "/").await.1, "hello from 0.3");
     let rest = answer.collect().await.unwrap().to_bytes();
     assert!(rest.ends_with(b"part 4\n"), "the old answer comes to its end");
     let kind = ChangeKind::Rollback { plugin: INCOMING.to_owned(), to: None };
-    let back = rig.runtime.begin(Change::approved(kind, "test")).outcome().await.unwrap();
+    let back = rig.begin(kind).outcome().await.unwrap();
     assert!(matches!(back, Outcome::Serving(3)));
     assert_eq!(text(&rig, "/").await.1, "hello from 0.2");
 }
@@ -366,10 +355,8 @@ async fn a_component_is_replaced_while_an_answer_streams() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_gets_no_copies() {
     let rig = load(Setup::default(), INCOMING).await;
-    let (component, called) = (bytes_of(SERVICE), Some(INCOMING.to_owned()));
-    let kind = ChangeKind::Install { component: component.into(), file: None, called };
     let stage = Some(Stage { percent: 100, shadow: true, ..Stage::default() });
-    let change = Change { stage, ..Change::approved(kind, "test") };
+    let change = Change { stage, ..agreed(brought(bytes_of(SERVICE), INCOMING)) };
     let refused = rig.runtime.begin(change).outcome().await.unwrap_err().to_string();
     assert!(refused.contains("gets no copies"), "{refused}");
     assert_eq!(text(&rig, "/").await.1, "hello from 0.2");
@@ -378,39 +365,31 @@ async fn it_gets_no_copies() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_there_again_after_a_restart() {
     let place = tempfile::tempdir().unwrap();
-    let kept = || Setup {
-        kept: Some(place.path().to_owned()),
-        upgrade: UpgradeOptions { watch_ms: 0, ..UpgradeOptions::default() },
-        ..Setup::default()
-    };
+    let kept = || Setup::hasty().kept_at(place.path());
     let rig = load(kept(), INCOMING).await;
     assert_eq!(text(&rig, "/count").await.1, "1");
-    rig.runtime.shutdown(Duration::from_secs(10)).await;
-    rig.runtime.database().close().await;
-    drop(rig);
+    rig.end().await;
     let rig = kept().restore(INCOMING).await;
     assert_eq!(text(&rig, "/count").await.1, "2");
 }
 
 #[tokio::test]
 async fn one_without_a_name_or_with_an_unknown_import_is_refused_with_the_remedy() {
-    let (runtime, _) = Setup::default().empty(INCOMING).await;
-    let nameless =
-        ChangeKind::Install { component: bytes_of(INCOMING).into(), file: None, called: None };
-    let refused = runtime.begin(Change::approved(nameless, "test")).outcome().await;
-    assert!(refused.unwrap_err().to_string().contains("--name"));
-    let bad = install(&runtime, INCOMING, "Not a name").await.unwrap_err().to_string();
+    let rig = Setup::default().empty(INCOMING).await;
+    let refused = rig.refused(changes::install(INCOMING)).await;
+    assert!(refused.to_string().contains("--name"), "{refused}");
+    let bad = install(&rig, INCOMING, "Not a name").await.unwrap_err().to_string();
     assert!(bad.contains("Not a name"), "{bad}");
     let grants = PluginOptions { grants: Some(vec!["log".to_owned()]), ..PluginOptions::default() };
     let setup = Setup { plugin: grants, ..Setup::default() };
-    let (runtime, _) = setup.empty(INCOMING).await;
-    let refused = install(&runtime, INCOMING, INCOMING).await.unwrap_err().to_string();
+    let rig = setup.empty(INCOMING).await;
+    let refused = install(&rig, INCOMING, INCOMING).await.unwrap_err().to_string();
     assert!(refused.contains("`outbound-http`") && refused.contains("add \"sql\""), "{refused}");
 }
 
 #[tokio::test]
 async fn a_version_that_nobody_serves_is_named_with_those_that_are_served() {
-    let (runtime, _) = Setup::default().empty(DRAFTS).await;
+    let rig = Setup::default().empty(DRAFTS).await;
     // As many bytes, so that nothing else of the component changes.
     let mut component = bytes_of(DRAFTS);
     let (from, to) =
@@ -423,12 +402,7 @@ async fn a_version_that_nobody_serves_is_named_with_those_that_are_served() {
     for place in places {
         component[place..place + to.len()].copy_from_slice(to);
     }
-    let kind = ChangeKind::Install {
-        component: component.into(),
-        file: None,
-        called: Some(DRAFTS.to_owned()),
-    };
-    let error = runtime.begin(Change::approved(kind, "test")).outcome().await.unwrap_err();
+    let error = rig.refused(brought(component, DRAFTS)).await;
     assert_eq!(error.reasons.len(), 1, "{error}");
     let reason = &error.reasons[0];
     assert!(reason.starts_with("it imports `wasi:keyvalue/store@0.2.0-draft9`"), "{reason}");
@@ -437,8 +411,8 @@ async fn a_version_that_nobody_serves_is_named_with_those_that_are_served() {
 
 /// The next part of an answer.
 async fn part(answer: &mut HttpBody) -> Bytes {
-    let frame = tokio::time::timeout(Duration::from_secs(20), answer.frame()).await;
-    let frame = frame.expect("in time").expect("there is more").expect("it is whole");
+    let frame = in_time("the next part", answer.frame()).await;
+    let frame = frame.expect("there is more").expect("it is whole");
     frame.into_data().expect("it is data")
 }
 
@@ -448,8 +422,7 @@ async fn a_stream_that_needs_no_data_keeps_nobody_from_the_databases() {
     let mut feed = ask(rig.generation(), "/feed", body("")).await.unwrap().into_body();
     part(&mut feed).await;
     let releasing = rig.runtime.hand_over(Duration::from_secs(600));
-    let is_drained = tokio::time::timeout(Duration::from_secs(60), releasing).await;
-    assert_eq!(is_drained, Ok(true));
+    assert!(in_time("the databases are given up", releasing).await);
     part(&mut feed).await;
     assert!(!rig.runtime.streams_ended(Duration::from_millis(1)).await, "it goes on");
     drop(feed);

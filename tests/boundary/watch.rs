@@ -1,14 +1,12 @@
 //! New versions that start well and turn out to be worse: slow ones, and those that come into quarantine.
 //! The watch rolls each of them back once.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use caplet_runtime::{Change, ChangeKind, GenerationState, Limits, Operation, UpgradeOptions};
+use caplet_runtime::{GenerationState, Limits, Operation, UpgradeOptions};
 
-use crate::rig::{Ask, Rig, Setup, bytes_of, text};
-
-const PLUGIN: &str = "upgrade";
+use crate::rig::changes::{UPGRADE, install, settled};
+use crate::rig::{Ask, Rig, Setup, until};
 
 /// Longer than the five times as long as a slow call takes, which the first version must have served.
 const SERVED: Duration = Duration::from_secs(4);
@@ -20,17 +18,6 @@ const CLIENTS: usize = 64;
 async fn serving(limits: Limits) -> Rig {
     let upgrade = UpgradeOptions { watch_ms: 120_000, drain_ms_max: 2_000 };
     Setup { limits, upgrade, ..Setup::default() }.load("upgrade-v1").await
-}
-
-async fn upgrade(rig: &Rig, guest: &str) -> Arc<Operation> {
-    let kind = ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None };
-    let operation = rig.runtime.begin(Change::approved(kind, "ada"));
-    operation.outcome().await.expect("it serves");
-    operation
-}
-
-async fn version(rig: &Rig) -> String {
-    text(&rig.get("/version").await.expect("an answer")).to_owned()
 }
 
 /// Calls whatever serves until the watch has decided. Returns what it says.
@@ -53,10 +40,10 @@ async fn a_version_that_is_slow_is_rolled_back_once() {
     let began = Instant::now();
     let mut n_calls = 0;
     while began.elapsed() < SERVED || n_calls < 200 {
-        version(&rig).await;
+        rig.version().await;
         n_calls += 1;
     }
-    let operation = upgrade(&rig, "upgrade-slow").await;
+    let operation = rig.changed(install("upgrade-slow")).await;
     let trouble = called_until_settled(&rig, &operation).await.expect("it is rolled back");
     assert!(trouble.starts_with("rolled back: 99 % of its invocations took up to"), "{trouble}");
     assert!(trouble.contains("3 times in a row"), "{trouble}");
@@ -68,7 +55,7 @@ async fn a_version_that_comes_into_quarantine_is_rolled_back_once() {
     // Sooner than the share of what failed would tell.
     let rig = serving(Limits { faults_max: 3, ..Limits::default() }).await;
     rig.get("/notes").await.expect("the first version lists");
-    let operation = upgrade(&rig, "upgrade-flawed").await;
+    let operation = rig.changed(install("upgrade-flawed")).await;
     let new = rig.generation();
     let ask = async |target: &str| {
         Ask::to(new.clone(), http::Method::GET, target).send().await.map(|_| ())
@@ -78,8 +65,7 @@ async fn a_version_that_comes_into_quarantine_is_rolled_back_once() {
         ask("/notes").await.expect_err("that does not");
     }
     assert!(new.quarantined().is_some() && !new.is_failing());
-    tokio::time::timeout(Duration::from_secs(20), operation.settled()).await.expect("it ends");
-    let trouble = operation.progress().trouble.expect("it is rolled back");
+    let trouble = settled(&operation).await.expect("it is rolled back");
     assert!(trouble.starts_with("rolled back: it is in quarantine: "), "{trouble}");
     drop(new);
     is_back(&rig, "rolled back by watch: it is in quarantine").await;
@@ -88,16 +74,11 @@ async fn a_version_that_comes_into_quarantine_is_rolled_back_once() {
 
 /// The first version serves again, as the third generation, which nobody watches.
 async fn is_back(rig: &Rig, reason: &str) {
-    let began = Instant::now();
-    while rig.generation().number() == 2 {
-        assert!(began.elapsed() < Duration::from_secs(20), "it is not brought back");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    assert_eq!(version(rig).await, "1.0.0");
-    let history = rig.runtime.history(PLUGIN).await.expect("the history is read");
+    until("it is brought back", async || rig.generation().number() != 2).await;
+    assert_eq!(rig.version().await, "1.0.0");
     use GenerationState::{Active, RolledBack, Superseded};
-    let states: Vec<_> = history.iter().rev().map(|it| it.state).collect();
-    assert_eq!(states, [Superseded, RolledBack, Active]);
+    assert_eq!(rig.states().await, [Superseded, RolledBack, Active]);
+    let history = rig.runtime.history(UPGRADE).await.expect("the history is read");
     assert!(history[1].reason.starts_with(reason), "{}", history[1].reason);
     assert!(history[0].created_by.starts_with("watch: "), "{}", history[0].created_by);
 }

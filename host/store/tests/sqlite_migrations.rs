@@ -78,14 +78,23 @@ fn rows(raw: &rusqlite::Connection, table: &str, text: &mut String) {
     }
 }
 
-/// Runs all phases of a plan.
-async fn upgrade(database: &Arc<dyn Database>, plan: &Plan) -> Result<()> {
+/// Runs all phases of a plan, each step and each run of a backfill in so much time.
+async fn upgrade(database: &Arc<dyn Database>, plan: &Plan, time_max: Duration) -> Result<()> {
+    database.set_limits(limits(time_max));
     database.expand(plan).await?;
-    database.backfill(plan, &Pace { run_time_max: RUN_TIME_MAX, ..Pace::default() }).await?;
+    database.backfill(plan, &Pace { run_time_max: time_max, ..Pace::default() }).await?;
     database.contract(plan).await.map(drop)
 }
 
-const RUN_TIME_MAX: Duration = Duration::from_millis(100);
+fn limits(migration_time_max: Duration) -> Limits {
+    Limits { migration_time_max, database_bytes_max: 160 << 10, ..Limits::default() }
+}
+
+/// Enough for whatever comes to an end, on a busy machine too.
+const LONG: Duration = Duration::from_secs(60);
+
+/// What has no end is given this much.
+const SHORT: Duration = Duration::from_millis(100);
 
 /// What goes wrong, in a schema step and in a backfill.
 const FAULTS: &[(&str, &str, &str, &str)] = &[
@@ -136,16 +145,12 @@ async fn fails(phase: Phase, what: &str, sql: &str, reason: &str) {
     let context = format!("{what} in {phase}");
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
-    let limits = Limits {
-        migration_time_max: Duration::from_millis(100),
-        database_bytes_max: 160 << 10,
-        ..Limits::default()
-    };
-    let database = notes(&store, limits).await;
+    let database = notes(&store, limits(LONG)).await;
     let mut list = vec![step(1, Phase::Expand, NOTES), step(2, phase, sql)];
     let before = dump(directory.path());
     let plan = database.plan(&list, Some(1)).await.unwrap();
-    let error = upgrade(&database, &plan).await.unwrap_err();
+    let time_max = if what == "time" { SHORT } else { LONG };
+    let error = upgrade(&database, &plan, time_max).await.unwrap_err();
     assert!(error.to_string().contains(reason), "{context}: {error}");
     assert_eq!(dump(directory.path()), before, "{context}");
 
@@ -159,7 +164,7 @@ async fn fails(phase: Phase, what: &str, sql: &str, reason: &str) {
     let mended = if phase == Phase::Backfill { FILL } else { "CREATE TABLE b (x TEXT)" };
     list[1] = step(2, phase, mended);
     let plan = database.plan(&list, Some(1)).await.unwrap();
-    upgrade(&database, &plan).await.unwrap();
+    upgrade(&database, &plan, LONG).await.unwrap();
     let recorded = database.plan(&list, Some(2)).await.unwrap().recorded;
     assert_eq!((recorded[1].state, &recorded[1].failure), (State::Applied, &None), "{context}");
 }
@@ -263,7 +268,7 @@ async fn a_file_of_the_first_format_is_brought_up() {
     let list = [step(1, Phase::Expand, NOTES), step(2, Phase::Backfill, FILL)];
     let plan = database.plan(&list, Some(1)).await.unwrap();
     assert_eq!((plan.schema_version, plan.recorded[0].state), (1, State::Applied));
-    upgrade(&database, &plan).await.unwrap();
+    upgrade(&database, &plan, LONG).await.unwrap();
     let raw = rusqlite::Connection::open(directory.path().join("notes.db")).unwrap();
     let format = raw.query_row("SELECT value FROM caplet_meta", [], |row| row.get::<_, i64>(0));
     assert_eq!(format.unwrap(), 2);

@@ -8,9 +8,9 @@ use super::scene::Scene;
 use crate::rig::{json, text};
 
 pub async fn waits_without_end() {
-    let scene = Scene::limited("sleep", |it| it.wall_ms_max = 100).await;
+    let scene = Scene::limited("sleep", |it| it.wall_ms_max = 1_000).await;
     for outcome in scene.get_at_once(8, "/3600").await {
-        assert_eq!(outcome.unwrap_err(), Fault::Wall(100));
+        assert_eq!(outcome.unwrap_err(), Fault::Wall(1_000));
     }
     assert_eq!(text(&scene.get("/0.001").await.unwrap()), "slept");
     scene.settle().await;

@@ -3,38 +3,28 @@
 
 use std::time::Duration;
 
-use caplet_runtime::{
-    Change, ChangeKind, Difference, Effect, Limits, Outcome, PluginOptions, UpgradeOptions,
-};
+use caplet_runtime::{Difference, Effect, Limits, PluginOptions};
 
 use super::scene::Scene;
-use crate::rig::{Rig, Setup, bytes_of, json, text};
+use crate::rig::changes::has;
+use crate::rig::{Rig, Setup, json, text};
 
 /// The first version of `upgrade` with a note, beside a neighbour.
 async fn serving() -> Scene {
-    let upgrade = UpgradeOptions { watch_ms: 0, drain_ms_max: 2_000 };
     // Idle instances go at once, so that it is seen whether their memory comes back.
     let limits = Limits { idle_ms_max: 1, ..Limits::default() };
-    let scene = Scene::of(Setup { upgrade, limits, ..Setup::default() }, "upgrade-v1").await;
+    let scene = Scene::of(Setup { limits, ..Setup::hasty() }, "upgrade-v1").await;
     scene.rig.post("/notes/a").await.unwrap();
     scene
 }
 
 /// Brings a version that nobody agreed to, and returns what keeps it waiting. The old one serves on.
 async fn kept_waiting(rig: &Rig, guest: &str) -> Vec<Difference> {
-    let kind = ChangeKind::Install { component: bytes_of(guest).into(), file: None, called: None };
-    let change =
-        Change { kind, by: "eve".to_owned(), approved: false, dry_run: false, stage: None };
-    let outcome = rig.runtime.begin(change).outcome().await.unwrap();
-    let Outcome::Waiting(_, differences) = outcome else { panic!("{guest}: {outcome:?}") };
-    assert_eq!(text(&rig.get("/version").await.unwrap()), "1.0.0", "{guest}");
-    let notes = rig.get("/notes").await.unwrap();
-    assert!(text(&notes).contains("\"a\""), "{guest}: {}", text(&notes));
+    let (_, differences) = rig.kept_waiting(guest).await;
+    assert_eq!(rig.version().await, "1.0.0", "{guest}");
+    let notes = rig.notes().await;
+    assert!(notes.contains("\"a\""), "{guest}: {notes}");
     differences
-}
-
-fn has(differences: &[Difference], effect: Effect, text: &str) -> bool {
-    differences.iter().any(|it| it.effect == effect && it.text.contains(text))
 }
 
 pub async fn older_versions() {

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
 
 use caplet_runtime::{Answer, Fault, Limits, Runtime};
 use tokio::task::JoinHandle;
 
-use crate::rig::{Ask, Rig, Setup, bytes_of};
+use crate::rig::{Ask, Rig, Setup, bytes_of, until};
 
 const NEIGHBOUR: &str = "echo";
 
@@ -87,12 +86,7 @@ impl Scene {
                 + self.rig.counted("caplet_instances", &[])
                 + self.rig.counted("caplet_invocations_running", &[])
         };
-        let gone = async {
-            while held() > 0.0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(caplet_tests::PATIENCE, gone).await.expect("the memory comes back");
+        until("the memory comes back", async || held() == 0.0).await;
     }
 }
 

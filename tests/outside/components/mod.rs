@@ -6,7 +6,6 @@ mod build;
 mod wit;
 
 use std::fs;
-use std::time::Duration;
 
 use caplet_tests::{PATIENCE, Place, Server};
 use futures::StreamExt;
@@ -83,7 +82,7 @@ impl Greeter {
         let answer = sent.body(Body::wrap_stream(body)).send().await.expect("an answer");
         let mut echoed = answer.bytes_stream();
         for (n, part) in ["first", "second", "third"].into_iter().enumerate() {
-            let came = tokio::time::timeout(Duration::from_secs(10), echoed.next()).await;
+            let came = tokio::time::timeout(PATIENCE, echoed.next()).await;
             let came = came.unwrap_or_else(|_| panic!("{}: part {n} is late", self.name));
             assert_eq!(came.expect("a part").expect("a part"), part, "{}", self.name);
             match n {

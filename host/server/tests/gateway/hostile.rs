@@ -145,7 +145,7 @@ async fn a_body_that_trickles_is_cut_off_as_a_whole() {
         }
     })
     .await;
-    let place = Place::new(&upstream.url(), |options| options.timeouts.total_ms_max = 200).await;
+    let place = Place::new(&upstream.url(), |options| options.timeouts.total_ms_max = 1_000).await;
     let answer = place.get("/api/out/x").await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.len() < 2_000, "{answer}");
     place.expect_failures("answer-timeout", 1);

@@ -121,7 +121,7 @@ async fn a_failing_service_is_left_alone_and_tried_again() {
         options.retry = at_once(0);
         options.breaker = BreakerOptions {
             attempts_min: 4,
-            open_ms: 300,
+            open_ms: 1_000,
             probes: 1,
             ..BreakerOptions::default()
         };

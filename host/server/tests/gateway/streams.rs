@@ -66,7 +66,7 @@ async fn quiet_connections_with_an_answer_under_way_stay_open() {
     let upstream = events(go.clone()).await;
     let out = crate::place::service(&upstream.url(), |_| {});
     let place = Place::with(move |config| {
-        config.http.header_read_ms_max = 40;
+        config.http.header_read_ms_max = 300;
         config.services.insert("out".to_owned(), out);
     })
     .await;
@@ -163,7 +163,7 @@ async fn a_caller_who_is_slow_is_not_taken_for_a_service_that_is() {
     let came = Arc::new(Notify::new());
     let upstream = receiving(came.clone()).await;
     let place =
-        Place::new(&upstream.url(), |options| options.timeouts.first_byte_ms_max = 50).await;
+        Place::new(&upstream.url(), |options| options.timeouts.first_byte_ms_max = 500).await;
     let mut client = place.connect().await;
     client
         .send("POST /api/out/x HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n4\r\npart\r\n")
@@ -172,7 +172,7 @@ async fn a_caller_who_is_slow_is_not_taken_for_a_service_that_is() {
     // Meanwhile a request that the service does not answer runs into its time.
     let other =
         Upstream::start(|mut connection| async move { connection.until_closed().await }).await;
-    let slow = Place::new(&other.url(), |options| options.timeouts.first_byte_ms_max = 200).await;
+    let slow = Place::new(&other.url(), |options| options.timeouts.first_byte_ms_max = 1_500).await;
     crate::place::expect_problem(&slow.get("/api/out/x").await, 504, "upstream-timeout");
     client.send("0\r\n\r\n").await;
     client.until("\r\n\r\nreceived").await;

@@ -10,7 +10,7 @@ use super::issuer::{Issuer, Manner};
 use super::{ask, shape};
 
 /// How long anything here may take before it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a token may wait for its issuer, and some time for a busy machine.
 const WAIT_MAX: Duration = Duration::from_secs(6);

@@ -178,7 +178,7 @@ pub async fn a_transaction_ends_at_its_deadline(ground: &Ground) {
 }
 
 pub async fn an_idle_writer_is_put_out(ground: &Ground) {
-    let limits = Limits { idle_time_max: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits { idle_time_max: Duration::from_secs(1), ..Limits::default() };
     let notes = ground.notes_with(limits).await;
     let mut idle = notes.write().await;
     insert(&mut *idle, 1).await.unwrap();
