@@ -15,6 +15,7 @@ mod lifecycle;
 mod limits;
 mod loading;
 mod quarantine;
+mod restore;
 mod rig;
 mod rights;
 mod rollout;

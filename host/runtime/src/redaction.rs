@@ -187,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_force_is_forgotten_last() {
+        let redaction = redaction(&["fixed-key"]);
+        for n in 0..VALUES_MAX * 2 {
+            redaction.add(&["fixed-key".to_owned(), format!("rotated-key-{n}-")]);
+        }
+        assert_eq!(redaction.text("fixed-key"), REDACTED);
+        assert_eq!(redaction.text("rotated-key-0-"), "rotated-key-0-", "so many are not kept");
+    }
+
+    #[test]
     fn takes_out_the_value_and_the_forms_programs_write() {
         let redaction = redaction(&[SECRET]);
         let encode = |text: &str| data_encoding::BASE64.encode(text.as_bytes());

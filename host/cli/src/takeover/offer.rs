@@ -134,6 +134,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_host_that_cannot_give_its_databases_away_says_why() {
+        let data = tempfile::tempdir().unwrap();
+        let offer = Offer::open(data.path()).unwrap();
+        let listener = listener().await;
+        let busy = || Some("the data of `notes` are being migrated".to_owned());
+        let refused = tokio::select! {
+            _ = offer.successor(&listener, greeting, busy) => panic!("it gives them away"),
+            claimed = claim(data.path()) => claimed.map(drop).unwrap_err(),
+        };
+        assert!(refused.text().contains("`notes` are being migrated"), "{}", refused.text());
+    }
+
+    #[tokio::test]
     async fn a_successor_gets_the_socket_and_says_that_it_serves() {
         let data = tempfile::tempdir().unwrap();
         let offer = Offer::open(data.path()).unwrap();
