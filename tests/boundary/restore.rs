@@ -118,7 +118,7 @@ async fn a_host_that_ends_waits_for_a_change() {
 #[tokio::test]
 async fn a_disabled_plugin_has_a_way_back_until_the_new_version_serves() {
     let rig = Setup::hasty().with_notes(&["a"]).await;
-    settled(&rig.changed(install("upgrade-v2")).await).await;
+    settled(&*rig.changed(install("upgrade-v2")).await).await;
     rig.changed(disable()).await;
     let ready = rig.changed(install("upgrade-v3")).await.outcome().await;
     assert!(matches!(ready, Ok(Outcome::Ready(_))), "{ready:?}");
@@ -126,7 +126,7 @@ async fn a_disabled_plugin_has_a_way_back_until_the_new_version_serves() {
     rig.changed(enable()).await;
     assert_eq!(rig.version().await, "2");
     assert!(rig.notes().await.contains('a'));
-    settled(&rig.changed(install("upgrade-v3")).await).await;
+    settled(&*rig.changed(install("upgrade-v3")).await).await;
     let error = rig.refused(rollback(Some(2))).await;
     assert!(error.to_string().contains("contract"), "{error}");
 }
