@@ -8,5 +8,6 @@ mod identity;
 mod languages;
 mod openapi;
 mod pages;
+mod swaps;
 mod tags;
 mod telemetry;

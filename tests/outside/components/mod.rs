@@ -13,6 +13,8 @@ use futures::channel::mpsc;
 use futures::future::join_all;
 use reqwest::Body;
 
+pub use wit::cargo;
+
 macro_rules! toolchains {
     ($($test:ident $project:literal;)*) => {$(
         #[tokio::test]
