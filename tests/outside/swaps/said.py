@@ -17,8 +17,12 @@ def wait_for_the_end():
 threading.Thread(target=wait_for_the_end, daemon=True).start()
 
 
+lines = threading.Lock()
+
+
 def tell(lane, **what):
-    print(json.dumps({"lane": lane, **what}), flush=True)
+    with lines:
+        print(json.dumps({"lane": lane, **what}), flush=True)
 
 
 def note_connection(answer):

@@ -33,7 +33,7 @@ class Events(BaseHTTPRequestHandler):
         while time.monotonic() < end:
             number += 1
             time.sleep(max(0, BEGUN + number * PAUSE_S - time.monotonic()))
-            self.chunk(f"retry: 20\nid: {number}\ndata: {number}\n\n".encode())
+            self.chunk(f"retry: 100\nid: {number}\ndata: {number}\n\n".encode())
         self.chunk(b"")
 
     def chunk(self, data):

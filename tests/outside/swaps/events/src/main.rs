@@ -19,7 +19,7 @@ async fn main(_request: Request<Body>) -> Result<Response<Body>, Error> {
         }
         wstd::task::sleep(Duration::from_millis(PAUSE_MS)).await;
         let data = format!(r#"{{"number":{number},"release":"{RELEASE}"}}"#);
-        Some((format!("retry: 20\ndata: {data}\n\n"), number + 1))
+        Some((format!("retry: 100\ndata: {data}\n\n"), number + 1))
     });
     let response = Response::builder().header("content-type", "text/event-stream");
     Ok(response.body(Body::from_stream(events))?)
