@@ -66,11 +66,12 @@ const lanes = {
 
 /** An answer, on another connection where the first one was going to end. */
 async function answer(ask) {
+  const used = current;
   try {
     return await ask();
   } catch (error) {
     if (!error.message.includes("NGHTTP2_REFUSED_STREAM")) throw error;
-    current = undefined;
+    if (current === used) current = undefined;
     return ask();
   }
 }
