@@ -352,9 +352,9 @@ mod tests {
     #[test]
     fn a_schema_that_multiplies_itself_is_compiled_and_refused_in_time() {
         let next = |n: u32| json!({ "$ref": format!("#/$defs/{n}") });
-        let defs: Map<String, Value> = (0..24)
+        let defs: Map<String, Value> = (0..14)
             .map(|n| (n.to_string(), json!({ "allOf": [next(n + 1), next(n + 1)] })))
-            .chain([("24".to_owned(), json!({ "type": "integer" }))])
+            .chain([("14".to_owned(), json!({ "type": "integer" }))])
             .collect();
         let schema = json!({ "type": "object", "properties": { "a": next(0) }, "$defs": defs });
         assert!(check(&schema.to_string(), &Value::Null).is_ok());
