@@ -6,6 +6,7 @@
 //! calls. A file is read once it has kept its size and time for one look, so that a copy in progress
 //! is left alone. What has to be compiled is compiled ahead, while the other files are looked at.
 
+mod file;
 mod reading;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,14 +17,13 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
+use self::file::{File, NotLoaded};
 use self::reading::{Stamp, file_name, read, stamps};
-use crate::arrivals::Arriving;
 use crate::compiler::ahead::Ahead;
-use crate::digest::Digest;
 use crate::lifecycle::{
     Change, ChangeKind, Difference, FileSource, Outcome, PluginRecord, Presence,
 };
-use crate::load::{LoadError, Step};
+use crate::load::Step;
 use crate::runtime::Runtime;
 use crate::wasi_http::name_of_file;
 
@@ -47,76 +47,18 @@ pub struct FileStatus {
     pub error: Option<String>,
 }
 
-struct File {
-    /// As it was at the last look.
-    seen: Stamp,
-    /// As it was when it was last read; none before that.
-    read: Option<Stamp>,
-    plugin: Option<String>,
-    error: Option<String>,
-    /// What its content is, when that waits for approval.
-    waits: Option<Digest>,
-    /// When it is read again although it has not changed.
-    again: Option<Instant>,
-    /// The plugin whose change was in the way when it was read last.
-    behind: Option<String>,
-    /// Its content, as it was at that stamp, while that is compiled.
-    compiling: Option<(Stamp, Ahead)>,
-    /// Its plugin's place among those on their way, until it is known what became of the content.
-    arriving: Option<Arriving>,
-}
-
-impl File {
-    /// One that was not looked at yet.
-    fn new(arriving: Arriving) -> Self {
-        Self {
-            seen: Stamp { bytes: u64::MAX, modified: None },
-            read: None,
-            plugin: None,
-            error: None,
-            waits: None,
-            again: None,
-            behind: None,
-            compiling: None,
-            arriving: Some(arriving),
-        }
-    }
-
-    /// Whether the content at that stamp is still being compiled.
-    fn compiles(&self, stamp: Stamp) -> bool {
-        self.compiling.as_ref().is_some_and(|(of, ahead)| *of == stamp && !ahead.is_done())
-    }
-}
-
-/// Why the present content of a file was not loaded.
-enum NotLoaded {
-    /// Until the file changes, or until somebody approves that content.
-    Refused { reason: String, waits: Option<Digest> },
-    /// Because another change of its plugin goes on.
-    Later { reason: String, plugin: Option<String> },
-    /// Because it has to be compiled, which has begun.
-    Compiling(Ahead),
-}
-
-impl NotLoaded {
-    fn because(reason: impl std::fmt::Display) -> Self {
-        Self::Refused { reason: reason.to_string(), waits: None }
-    }
-}
-
-impl From<LoadError> for NotLoaded {
-    fn from(error: LoadError) -> Self {
-        match error.step {
-            Step::Turn => Self::Later { reason: error.to_string(), plugin: error.plugin },
-            _ => Self::because(error),
-        }
-    }
+/// How often the folder was looked at so far.
+#[derive(Default)]
+struct Looks {
+    n: u64,
+    /// Whether all that was there at the beginning has been loaded or refused, or takes too long.
+    is_scanned: bool,
 }
 
 /// The folder being looked at. Looking ends when this is dropped, or with the runtime.
 pub struct Folder {
     files: Arc<Mutex<BTreeMap<PathBuf, File>>>,
-    scanned: watch::Receiver<bool>,
+    looks: watch::Receiver<Looks>,
     looking: tokio::task::JoinHandle<()>,
 }
 
@@ -128,7 +70,7 @@ impl Runtime {
     pub fn follow(&self, folder: PathBuf) -> std::io::Result<Folder> {
         std::fs::read_dir(&folder)?;
         let files = Arc::new(Mutex::new(BTreeMap::new()));
-        let (done, scanned) = watch::channel(false);
+        let (looked, looks) = watch::channel(Looks::default());
         let look = Look {
             folder,
             files: files.clone(),
@@ -137,8 +79,8 @@ impl Runtime {
             compiled: self.inner.ahead.news.clone(),
             inner: Arc::downgrade(&self.inner),
         };
-        let looking = tokio::spawn(look.run(done));
-        Ok(Folder { files, scanned, looking })
+        let looking = tokio::spawn(look.run(looked));
+        Ok(Folder { files, looks, looking })
     }
 }
 
@@ -146,15 +88,26 @@ impl Folder {
     /// Returns when every file that was there at the beginning has been loaded or refused, but for those
     /// that are compiled for longer than [`crate::EngineOptions::compile_wait_ms`].
     pub async fn first_scan(&self) {
-        let mut scanned = self.scanned.clone();
+        self.until(|looks| looks.is_scanned).await;
+    }
+
+    /// Returns when the folder has been looked at so many times more, by looks that begin after this is
+    /// called. A file that was copied before is read by the second of them, if nothing is in the way.
+    pub async fn looked(&self, n_times: u64) {
+        // One look may be going on.
+        let n = self.looks.borrow().n + 1 + n_times;
+        self.until(|looks| looks.n >= n).await;
+    }
+
+    async fn until(&self, is_so: impl FnMut(&Looks) -> bool) {
         // The sender is gone only when looking has ended; then there is nothing to wait for.
-        let _ = scanned.wait_for(|done| *done).await;
+        let _ = self.looks.clone().wait_for(is_so).await;
     }
 
     /// Whether the first scan is over.
     #[must_use]
     pub fn is_scanned(&self) -> bool {
-        *self.scanned.borrow()
+        self.looks.borrow().is_scanned
     }
 
     /// What became of each file, by name.
@@ -196,7 +149,7 @@ struct Look {
 }
 
 impl Look {
-    async fn run(self, done: watch::Sender<bool>) {
+    async fn run(self, looked: watch::Sender<Looks>) {
         let began = Instant::now();
         if let Some(inner) = self.inner.upgrade() {
             self.begin(&Runtime { inner }).await;
@@ -213,9 +166,11 @@ impl Look {
             }
             settled_at_once = false;
             let inner = &runtime.inner;
-            if inner.arrivals.is_empty() || began.elapsed() >= inner.compile_wait {
-                done.send_replace(true);
-            }
+            let is_scanned = inner.arrivals.is_empty() || began.elapsed() >= inner.compile_wait;
+            looked.send_modify(|looks| {
+                looks.n += 1;
+                looks.is_scanned |= is_scanned;
+            });
             drop(runtime);
             // Looking may begin earlier, when there is something new to be found.
             let _ = tokio::time::timeout(PERIOD, self.compiled.notified()).await;
