@@ -3,10 +3,12 @@
 //! - The conformance plugin of each, built by `caplet build` from `tests/conformance`, answers the same
 //!   script as every other one.
 //! - `templates`: what `caplet new` begins is built, passes its scenarios, and is served.
+//! - `silent`: a plugin that does not say what it keeps about people does not answer for it.
 //! - `bindings`: what is generated and committed is what the contract says.
 //! - `workshop`: the tools of the languages, and the components that they made and that are kept.
 
 mod bindings;
+mod silent;
 mod templates;
 pub mod workshop;
 

@@ -1,14 +1,15 @@
 //! From zero to a running plugin, in each language: `caplet new` in an empty folder, `caplet build`,
 //! `caplet test`, and a host that serves what was built. Each step's time is printed.
 //!
-//! The tools are installed before; nothing is fetched.
+//! The tools are installed before; nothing is fetched. What serves answers for the people who wrote notes.
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use caplet_tests::Place;
 use caplet_tests::outside::run;
+use caplet_tests::{Place, Server};
+use serde_json::json;
 
 use super::workshop::{Recipe, caplet, equip, repository};
 
@@ -53,7 +54,29 @@ async fn from_zero(language: &str) {
     clock.lap("served");
     assert_eq!(host.get("/api/garden").await.1, r#"{"items":[],"next_cursor":null}"#);
     println!("{language}: {}", clock.told());
+    answers_for_people(&host, &place).await;
     assert_eq!(host.stop().await, 0);
+}
+
+/// A person's note is in the copy that the person asks for, and gone when it is erased.
+async fn answers_for_people(host: &Server, place: &Place) {
+    let ada = host.token(&["--subject", "ada"]).await;
+    let note = json!({ "body": "Remember me" });
+    let request = host.client().post(host.url("/api/garden")).bearer_auth(&ada).json(&note);
+    assert_eq!(request.send().await.expect("an answer").status(), 201);
+    let url = host.url("");
+    let subject = async |arguments: &[&str]| {
+        let mut command = caplet(place.data());
+        command.arg("subject").args(arguments).args(["--url", &url]);
+        run(command.arg("--data").arg(place.data())).await
+    };
+    let said = subject(&["holdings"]).await;
+    assert!(said.contains("The notes that the person wrote."), "{said}");
+    let copy = subject(&["export", "ada"]).await;
+    assert!(copy.contains("Remember me"), "{copy}");
+    let report = subject(&["erase", "ada", "--yes"]).await;
+    assert!(report.contains("notes: 1 deleted"), "{report}");
+    assert_eq!(host.get("/api/garden").await.1, r#"{"items":[],"next_cursor":null}"#);
 }
 
 /// Builds the component, or takes the one that was built of the same files before. Either way a host

@@ -2,6 +2,7 @@
 
 mod note;
 mod settings;
+mod subject;
 
 use caplet_sdk::prelude::*;
 

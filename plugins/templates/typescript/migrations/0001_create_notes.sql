@@ -8,3 +8,6 @@ CREATE TABLE notes (
     created_ms BIGINT NOT NULL,
     PRIMARY KEY (tenant, id)
 );
+
+-- What a person wrote is found without reading all notes.
+CREATE INDEX notes_by_author ON notes (tenant, author, id);
