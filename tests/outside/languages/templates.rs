@@ -66,7 +66,7 @@ async fn answers_for_people(host: &Server, place: &Place) {
     assert_eq!(request.send().await.expect("an answer").status(), 201);
     let url = host.url("");
     let subject = async |arguments: &[&str]| {
-        let mut command = caplet(place.data());
+        let mut command = caplet(&place.data());
         command.arg("subject").args(arguments).args(["--url", &url]);
         run(command.arg("--data").arg(place.data())).await
     };
